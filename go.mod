@@ -1,0 +1,3 @@
+module agentxchain
+
+go 1.26
