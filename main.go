@@ -1,0 +1,5 @@
+// Command agentxchain tells people and systems what governed AI-agent runs
+// are doing, and keeps evidence of every attempt to tell them.
+package main
+
+func main() {}
