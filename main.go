@@ -2,4 +2,10 @@
 // are doing, and keeps evidence of every attempt to tell them.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"agentxchain/cmd"
+)
+
+func main() { os.Exit(cmd.Main()) }

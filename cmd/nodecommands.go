@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"agentxchain/internal/events"
+)
+
+// nodeCommands are the commands of the Node CLI that this program lacks.
+// People type them here by mistake, because both programs have one name.
+const nodeCommands = " accept-turn approve-completion approve-transition attention audit benchmark " +
+	"branch chain checkpoint-turn ci-report claim conformance connector dashboard decisions diff doctor " +
+	"escalate events generate gate history init inject intake kickoff migrate migrate-intents mission " +
+	"multi phase plugin proposal rebind reconcile-state reissue-turn reject-turn release replay report " +
+	"restart restore resume role run schedule serve serve-mcp ship-status start status step stop " +
+	"supervise turn unblock unclaim update validate watch workflow-kit "
+
+// unknownCommand is the check of the words after the program's name when no
+// command of ours matches.
+func unknownCommand(a *app, words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	name := words[0]
+	if !strings.Contains(nodeCommands, " "+name+" ") {
+		f := usagef("unknown command %q", name)
+		if near := events.Nearest(name, commandNames()); near != "" {
+			f.hint("did you mean %q?", near)
+		}
+		return f.hint("see `agentxchain --help`")
+	}
+	f := usagef("%q is a command of the Node CLI agentxchain; this is the Go program of the same name", name)
+	if other := otherOnPath(a); other != "" {
+		return f.hint("the other one is %s", other)
+	}
+	return f.hint("the Node CLI is not further down PATH")
+}
+
+func commandNames() []string {
+	return []string{"notify", "export", "verify", "config", "schema", "demo", "version", "completion", "help"}
+}
+
+// otherOnPath returns the first program of our name on PATH that is not this
+// one, or "".
+func otherOnPath(a *app) string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	me, err := os.Stat(self)
+	if err != nil {
+		return ""
+	}
+	for _, dir := range filepath.SplitList(a.Getenv("PATH")) {
+		for _, name := range programNames() {
+			p := filepath.Join(dir, name)
+			info, err := os.Stat(p)
+			if err == nil && !info.IsDir() && !os.SameFile(info, me) {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
+func programNames() []string {
+	if runtime.GOOS == "windows" {
+		return []string{"agentxchain.cmd", "agentxchain.exe", "agentxchain.ps1"}
+	}
+	return []string{"agentxchain"}
+}
