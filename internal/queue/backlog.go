@@ -1,0 +1,336 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"agentxchain/internal/delivery"
+	"agentxchain/internal/events"
+)
+
+// sideBySide is how many events one retry sends at a time. The targets of
+// each are attempted side by side too.
+const sideBySide = 8
+
+// Recover settles what dead processes left: an attempt that the evidence
+// knows is settled as it says, every other one is recorded as
+// unknown_outcome, once, and its delivery stays for a retry. It returns the
+// attempts it recorded.
+//
+// Call it before a command that shows or retries the backlog, and after
+// [Queue.Drain] in one that sends an event of its own: looking into a folder
+// that is almost always empty takes no time worth saving by a goroutine, but
+// when there is something to settle, the event at hand goes first.
+func (q *Queue) Recover(ctx context.Context) ([]delivery.Attempt, error) {
+	var all []delivery.Attempt
+	for {
+		orphans, err := q.opts.Store.Orphans(ctx)
+		recorded, failed := q.reconcile(ctx, orphans)
+		all = append(all, recorded...)
+		if failed != nil || len(orphans) == 0 {
+			return all, errors.Join(wrap("look for unfinished deliveries", err), failed)
+		}
+	}
+}
+
+// reconcile settles claimed intents with the evidence and gives them back.
+func (q *Queue) reconcile(ctx context.Context, intents []delivery.Intent) ([]delivery.Attempt, error) {
+	if len(intents) == 0 {
+		return nil, nil
+	}
+	recorded, err := q.compare(ctx, intents)
+	var back []delivery.Delivery
+	for _, in := range intents {
+		back = append(back, in.Deliveries...)
+	}
+	return recorded, errors.Join(err, wrap("update the stored events", q.opts.Store.Finish(ctx, back...)))
+}
+
+// compare brings claimed intents up to what the evidence says, in place, and
+// records what it does not say. After an error the deliveries concerned are
+// still Sending.
+func (q *Queue) compare(ctx context.Context, intents []delivery.Intent) ([]delivery.Attempt, error) {
+	crashed, from := q.crashed(intents)
+	if len(crashed) == 0 {
+		return nil, nil
+	}
+	var keys []delivery.AttemptKey
+	for _, a := range crashed {
+		keys = append(keys, a.Key())
+	}
+	known, err := q.opts.Audit.Recorded(from, keys)
+	if err != nil {
+		return nil, wrap("read the evidence", err)
+	}
+	var unknown []delivery.Attempt
+	for _, a := range crashed {
+		if _, ok := known[a.Key()]; !ok {
+			unknown = append(unknown, a)
+		}
+	}
+	if len(unknown) > 0 {
+		if err := q.record(ctx, unknown...); err != nil {
+			return nil, err
+		}
+	}
+	// What is known can be unsynced too: its writer died before it synced.
+	if err := q.opts.Audit.Sync(); err != nil {
+		return nil, wrap("sync the evidence", err)
+	}
+	for _, in := range intents {
+		for i := range in.Deliveries {
+			if d := &in.Deliveries[i]; d.Status == delivery.Sending {
+				learn(d, known)
+			}
+		}
+	}
+	return unknown, nil
+}
+
+// crashed lists the attempts that were under way, as the unknown outcomes
+// that they are unless the evidence knows better, and where to begin reading.
+func (q *Queue) crashed(intents []delivery.Intent) (attempts []delivery.Attempt, from int64) {
+	for _, in := range intents {
+		for _, d := range in.Deliveries {
+			if d.Status != delivery.Sending {
+				continue
+			}
+			if len(attempts) == 0 || in.AuditOffset < from {
+				from = in.AuditOffset
+			}
+			attempts = append(attempts, delivery.Attempt{Delivery: d, Number: d.Attempts, At: d.NextAt.UTC(), Result: unknownOutcome()})
+		}
+	}
+	return attempts, from
+}
+
+func unknownOutcome() delivery.Result {
+	return delivery.Result{
+		Reason:  delivery.ReasonUnknownOutcome,
+		Message: "the sending process died before it recorded the outcome",
+	}
+}
+
+// learn sets d to how its attempt ended. A delivery is not sent again by
+// itself after a crash: an operator decides.
+func learn(d *delivery.Delivery, known map[delivery.AttemptKey]delivery.Reason) {
+	reason, ok := known[delivery.Attempt{Delivery: *d, Number: d.Attempts}.Key()]
+	if !ok {
+		r := unknownOutcome()
+		reason, d.LastMessage = r.Reason, r.Message
+	}
+	d.Status, d.LastReason, d.NextAt = delivery.Failed, reason, time.Time{}
+	if reason == delivery.ReasonDelivered {
+		d.Status = delivery.Delivered
+	}
+}
+
+// Pending lists what is undelivered, the oldest event first, without the
+// bytes to be sent. The list is good even with an error, which then names
+// entries that can't be read.
+func (q *Queue) Pending(ctx context.Context) ([]delivery.Delivery, error) {
+	return q.opts.Store.List(ctx)
+}
+
+// Retry attempts the undelivered deliveries of the given events once more,
+// now, with the bytes of the first attempt. With an id that is unknown
+// ([delivery.ErrUnknown]) or being sent elsewhere ([delivery.ErrBusy])
+// nothing is sent. Without ids it takes everything that nobody else has.
+func (q *Queue) Retry(ctx context.Context, eventIDs ...string) ([]Report, error) {
+	if len(eventIDs) > 0 {
+		intents, err := q.claim(ctx, eventIDs)
+		if err != nil {
+			return nil, err
+		}
+		return q.each(len(intents), func(i int) (Report, bool) { return q.again(ctx, intents[i]), true }), nil
+	}
+	ids, err := q.pendingEvents(ctx)
+	reports := q.each(len(ids), func(i int) (Report, bool) {
+		if ctx.Err() != nil {
+			return Report{}, false
+		}
+		in, err := q.opts.Store.Claim(ctx, ids[i])
+		if errors.Is(err, delivery.ErrBusy) || errors.Is(err, delivery.ErrUnknown) {
+			return Report{}, false
+		}
+		if err != nil {
+			return Report{Event: events.Event{ID: ids[i]}, Err: err}, true
+		}
+		return q.again(ctx, in), true
+	})
+	return reports, err
+}
+
+// each calls f for 0 to n-1, a few side by side, and returns what it gives in
+// order.
+func (q *Queue) each(n int, f func(int) (Report, bool)) []Report {
+	all := make([]Report, n)
+	has := make([]bool, n)
+	slots := make(chan struct{}, sideBySide)
+	var running sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		running.Go(func() {
+			all[i], has[i] = f(i)
+			<-slots
+		})
+	}
+	running.Wait()
+	var reports []Report
+	for i, r := range all {
+		if has[i] {
+			reports = append(reports, r)
+		}
+	}
+	return reports
+}
+
+// pendingEvents lists the events of [Queue.Pending], each once.
+func (q *Queue) pendingEvents(ctx context.Context) ([]string, error) {
+	ds, err := q.Pending(ctx)
+	var ids []string
+	seen := make(map[string]bool)
+	for _, d := range ds {
+		if id := d.Event.ID; !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
+
+// claim takes all of the given events or none.
+func (q *Queue) claim(ctx context.Context, eventIDs []string) ([]delivery.Intent, error) {
+	var intents []delivery.Intent
+	var back []delivery.Delivery
+	seen := make(map[string]bool)
+	for _, id := range eventIDs {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		in, err := q.opts.Store.Claim(ctx, id)
+		if err != nil {
+			return nil, errors.Join(err, q.giveBack(ctx, back))
+		}
+		intents = append(intents, in)
+		back = append(back, in.Deliveries...)
+	}
+	return intents, nil
+}
+
+func (q *Queue) giveBack(ctx context.Context, ds []delivery.Delivery) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	return q.opts.Store.Finish(context.WithoutCancel(ctx), ds...)
+}
+
+// again makes one more attempt at every delivery of a claimed intent.
+func (q *Queue) again(ctx context.Context, in delivery.Intent) Report {
+	report := Report{Event: in.Deliveries[0].Event}
+	// The owner can have died after this command looked for orphans.
+	if _, err := q.compare(ctx, []delivery.Intent{in}); err != nil {
+		report.Err = errors.Join(err, q.giveBack(ctx, in.Deliveries))
+		return report
+	}
+	open, done := split(in.Deliveries)
+	if err := q.giveBack(ctx, done); err != nil || len(open) == 0 {
+		report.Err = err
+		return report
+	}
+	b := &Batch{event: report.Event, stored: true, before: open, attempts: make([]int, len(open))}
+	if b.err = q.begin(ctx, b, open); b.err != nil {
+		// Unlike an alert in emit, nothing is lost by not sending: it is kept.
+		report.Err = errors.Join(b.err, q.giveBack(ctx, open))
+		return report
+	}
+	return q.Drain(ctx, b)
+}
+
+// split parts what is still to be delivered from what turned out to be done.
+func split(ds []delivery.Delivery) (open, done []delivery.Delivery) {
+	for _, d := range ds {
+		if d.Status == delivery.Delivered {
+			done = append(done, d)
+		} else {
+			open = append(open, d)
+		}
+	}
+	return open, done
+}
+
+// begin puts the next attempt of claimed deliveries on disk.
+func (q *Queue) begin(ctx context.Context, b *Batch, ds []delivery.Delivery) error {
+	size, err := q.opts.Audit.Size()
+	if err != nil {
+		return wrap("read the size of the evidence", err)
+	}
+	b.intent.AuditOffset = size
+	for _, d := range ds {
+		d.Status, d.NextAt = delivery.Sending, q.opts.Now().UTC()
+		d.Attempts++
+		b.intent.Deliveries = append(b.intent.Deliveries, d)
+	}
+	return wrap("store the next attempt", q.opts.Store.Begin(ctx, b.intent))
+}
+
+// Discard gives up on every undelivered delivery of an event, and records
+// that with the reason discarded and why as the message, one line for people. It returns what was
+// recorded. Without a record nothing is discarded. The error is
+// [delivery.ErrUnknown] or [delivery.ErrBusy] when the event can't be had.
+func (q *Queue) Discard(ctx context.Context, eventID, why string) ([]delivery.Attempt, error) {
+	in, err := q.opts.Store.Claim(ctx, eventID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := q.compare(ctx, []delivery.Intent{in}); err != nil {
+		return nil, errors.Join(err, q.giveBack(ctx, in.Deliveries))
+	}
+	return q.giveUp(ctx, []delivery.Intent{in}, delivery.Result{Reason: delivery.ReasonDiscarded, Message: why})
+}
+
+// expire discards what the store does not want to keep any longer.
+func (q *Queue) expire(ctx context.Context) error {
+	stale, err := q.opts.Store.Stale(ctx)
+	if len(stale) > 0 {
+		_, failed := q.giveUp(ctx, stale, delivery.Result{
+			Reason:  delivery.ReasonExpired,
+			Message: "undelivered for longer, or with more after it, than the outbox keeps",
+		})
+		err = errors.Join(err, failed)
+	}
+	return wrap("discard old deliveries", err)
+}
+
+// giveUp records r for every claimed delivery and discards it. The record
+// counts as the delivery's next attempt, so that its key is unique. A crash
+// between the two makes the next one record it again: better twice than never.
+func (q *Queue) giveUp(ctx context.Context, intents []delivery.Intent, r delivery.Result) ([]delivery.Attempt, error) {
+	var back []delivery.Delivery
+	var attempts []delivery.Attempt
+	now := q.opts.Now().UTC()
+	for _, in := range intents {
+		for _, d := range in.Deliveries {
+			back = append(back, d)
+			if d.Status != delivery.Delivered {
+				attempts = append(attempts, delivery.Attempt{Delivery: d, Number: d.Attempts + 1, At: now, Result: r})
+			}
+		}
+	}
+	err := q.record(ctx, attempts...)
+	if err == nil {
+		err = wrap("sync the evidence", q.opts.Audit.Sync())
+	}
+	if err != nil {
+		return nil, errors.Join(err, q.giveBack(ctx, back))
+	}
+	for i := range back {
+		if back[i].Status != delivery.Delivered {
+			back[i].Status = delivery.Discarded
+		}
+	}
+	return attempts, wrap("update the stored events", q.giveBack(ctx, back))
+}

@@ -1,0 +1,280 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"agentxchain/internal/delivery"
+	"agentxchain/internal/events"
+)
+
+// recordTime bounds the writing of evidence after the command's own time is
+// over. It is longer than the audit waits for its lock.
+const recordTime = 10 * time.Second
+
+// Batch is an event that was submitted and waits for [Queue.Drain].
+type Batch struct {
+	event  events.Event
+	intent delivery.Intent
+	// before is how each delivery stands if its attempt is not begun.
+	before []delivery.Delivery
+	// attempts is how many each delivery may have in this command.
+	attempts []int
+	// stored says that the intent is in the store and claimed by us.
+	stored bool
+	// err is what could not be written so far.
+	err error
+}
+
+// Submit puts an event and its messages on disk, claimed, each in its first
+// attempt. The batch is never nil: with an error nothing is on disk, and
+// [Queue.Drain] still attempts every target once and reports the error again.
+func (q *Queue) Submit(ctx context.Context, ev events.Event, messages []Message) (*Batch, error) {
+	b := &Batch{event: ev}
+	if len(messages) == 0 {
+		return b, nil
+	}
+	now := q.opts.Now().UTC()
+	for i, m := range messages {
+		d := delivery.Delivery{
+			ID: ev.ID + "." + strconv.Itoa(i+1), Event: ev, Target: m.Target,
+			ContentType: m.ContentType, Body: m.Body,
+			Status: delivery.Sending, Attempts: 1, NextAt: now, ExpiresAt: m.ExpiresAt,
+		}
+		if d.Body == nil {
+			d.Body = ev.Body
+		}
+		b.intent.Deliveries = append(b.intent.Deliveries, d)
+		b.attempts = append(b.attempts, max(1, m.Attempts))
+		d.Status, d.Attempts = delivery.Pending, 0
+		b.before = append(b.before, d)
+	}
+	// With no size a recovery reads the whole evidence, which is slow and right.
+	size, sizeErr := q.opts.Audit.Size()
+	b.intent.AuditOffset = size
+	addErr := q.opts.Store.Add(ctx, b.intent)
+	b.stored = addErr == nil
+	b.err = errors.Join(wrap("read the size of the evidence", sizeErr), wrap("store the event", addErr))
+	return b, b.err
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// course is what one delivery went through in one command.
+type course struct {
+	// d is how the delivery stands.
+	d delivery.Delivery
+	// made are the attempts, in order.
+	made []delivery.Attempt
+	// unrecorded are those of them that the evidence refused.
+	unrecorded []delivery.Attempt
+	// waiting says that the next attempt is left to a later process.
+	waiting bool
+	// unsynced is what kept the evidence from being synced, err anything else
+	// that could not be written.
+	unsynced, err error
+}
+
+// Drain attempts every delivery of b, side by side, until it is delivered,
+// out of attempts, or a wait would end after the deadline of ctx; what is
+// undelivered then stays in the store. When ctx is done, running attempts end
+// as interrupted and are still recorded.
+func (q *Queue) Drain(ctx context.Context, b *Batch) Report {
+	courses := make([]course, len(b.intent.Deliveries))
+	var running sync.WaitGroup
+	for i := range courses {
+		running.Go(func() { courses[i] = q.run(ctx, b, i) })
+	}
+	running.Wait()
+	return q.settle(ctx, b, courses)
+}
+
+// run takes delivery i of b as far as this command may.
+func (q *Queue) run(ctx context.Context, b *Batch, i int) course {
+	if ctx.Err() != nil {
+		return course{d: b.before[i]}
+	}
+	c := course{d: b.intent.Deliveries[i]}
+	for q.attempt(ctx, &c) && len(c.made) < b.attempts[i] && b.stored {
+		if c.waiting = !wait(ctx, q.opts.Now(), c.d.NextAt); c.waiting {
+			break
+		}
+		if !q.beginAgain(ctx, b, &c) {
+			break
+		}
+	}
+	return c
+}
+
+// attempt makes the attempt that c.d is in, records it and plans the next. It
+// reports whether there is one. Without a record the delivery stays Sending:
+// it must not be marked as done before there is evidence.
+func (q *Queue) attempt(ctx context.Context, c *course) bool {
+	a := delivery.Attempt{Delivery: c.d, Number: c.d.Attempts, At: q.opts.Now().UTC()}
+	a.Result = q.send(ctx, c.d)
+	c.made = append(c.made, a)
+	if c.err = q.record(ctx, a); c.err != nil {
+		c.unrecorded = append(c.unrecorded, a)
+		return false
+	}
+	c.d.LastReason, c.d.LastMessage = a.Result.Reason, a.Result.Message
+	if a.Result.Delivered {
+		c.d.Status, c.d.NextAt = delivery.Delivered, time.Time{}
+		return false
+	}
+	policy := q.opts.Policy
+	policy.NotAfter = c.d.ExpiresAt
+	next, again := policy.Next(a.Number, a.Result, q.opts.Now().UTC(), q.opts.Jitter)
+	c.d.Status, c.d.NextAt = delivery.Failed, next
+	if again {
+		c.d.Status = delivery.Pending
+	}
+	return again
+}
+
+// send makes one attempt. A target that is gone is an outcome like any other.
+func (q *Queue) send(ctx context.Context, d delivery.Delivery) delivery.Result {
+	sender := q.opts.Senders[d.Target.Channel]
+	if sender == nil || q.opts.Known != nil && !q.opts.Known(d.Target) {
+		return delivery.Result{
+			Reason:  delivery.ReasonTargetGone,
+			Message: fmt.Sprintf("target %q is no longer configured", d.Target.ID()),
+		}
+	}
+	r := sender.Send(ctx, d)
+	if !r.Delivered && r.Reason == "" && ctx.Err() != nil {
+		r.Reason, r.Retry = delivery.ReasonInterrupted, true
+	}
+	return r
+}
+
+// record writes evidence. It does so even when ctx is done: what was sent must
+// not go unrecorded because somebody is in a hurry.
+func (q *Queue) record(ctx context.Context, attempts ...delivery.Attempt) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	return wrap("record the attempt", q.opts.Audit.Record(ctx, attempts...))
+}
+
+// wait waits until next, if that is before the deadline of ctx. It reports
+// whether it did.
+func wait(ctx context.Context, now, next time.Time) bool {
+	if end, ok := ctx.Deadline(); ok && next.After(end) {
+		return false
+	}
+	timer := time.NewTimer(next.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// beginAgain puts the next attempt of c.d on disk. The evidence of the last
+// one is synced first: the store must never know more than the evidence.
+func (q *Queue) beginAgain(ctx context.Context, b *Batch, c *course) bool {
+	if c.unsynced = q.opts.Audit.Sync(); c.unsynced != nil {
+		return false
+	}
+	next := c.d
+	next.Status, next.NextAt = delivery.Sending, q.opts.Now().UTC()
+	next.Attempts++
+	// The offset stays: other deliveries of the event can still be in an
+	// attempt whose line is before the end of the evidence.
+	in := delivery.Intent{AuditOffset: b.intent.AuditOffset, Deliveries: []delivery.Delivery{next}}
+	if c.err = q.opts.Store.Begin(ctx, in); c.err != nil {
+		c.err = wrap("store the next attempt", c.err)
+		return false
+	}
+	c.d = next
+	return true
+}
+
+// settle syncs the evidence, gives the deliveries back and reports.
+func (q *Queue) settle(ctx context.Context, b *Batch, courses []course) Report {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	r := Report{Event: b.event}
+	unsynced := wrap("sync the evidence", q.sync(courses))
+	errs := []error{b.err, unsynced}
+	kept := false
+	var back []delivery.Delivery
+	for _, c := range courses {
+		if unsynced != nil && len(c.made) > 0 {
+			c = uncertain(c)
+		}
+		o := outcome(c, b.stored)
+		kept = kept || o.Kept
+		r.Outcomes = append(r.Outcomes, o)
+		r.Unrecorded = append(r.Unrecorded, c.unrecorded...)
+		errs = append(errs, c.err)
+		back = append(back, c.d)
+	}
+	if b.stored {
+		errs = append(errs, wrap("update the stored event", q.giveBack(ctx, back)))
+	}
+	if kept {
+		errs = append(errs, q.expire(ctx))
+	}
+	r.Err = errors.Join(errs...)
+	return r
+}
+
+// sync makes the evidence of these courses durable, if there is any. A sync
+// that failed before is not made good by one that succeeds: the system
+// reports lost writes once.
+func (q *Queue) sync(courses []course) error {
+	recorded := false
+	for _, c := range courses {
+		if c.unsynced != nil {
+			return c.unsynced
+		}
+		recorded = recorded || len(c.made) > len(c.unrecorded)
+	}
+	if !recorded {
+		return nil
+	}
+	return q.opts.Audit.Sync()
+}
+
+// uncertain gives c when its evidence may be lost: the delivery is an orphan,
+// which the next recovery compares with what the evidence then holds.
+func uncertain(c course) course {
+	last := c.made[len(c.made)-1]
+	c.d, c.unrecorded = last.Delivery, c.made
+	return c
+}
+
+func outcome(c course, stored bool) Outcome {
+	o := Outcome{
+		Target: c.d.Target, State: StateSkipped, Attempts: len(c.made),
+		Kept: stored && c.d.Status != delivery.Delivered,
+	}
+	if c.d.Status == delivery.Pending {
+		o.NextAt = c.d.NextAt
+	}
+	if len(c.made) == 0 {
+		return o
+	}
+	o.Last = c.made[len(c.made)-1]
+	switch {
+	case o.Last.Result.Delivered:
+		o.State = StateDelivered
+	case c.waiting:
+		o.State = StateQueued
+	default:
+		o.State = StateFailed
+	}
+	return o
+}
