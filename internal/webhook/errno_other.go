@@ -1,0 +1,8 @@
+//go:build !windows
+
+package webhook
+
+import "syscall"
+
+// errnoText returns the system's words, such as "connection refused".
+func errnoText(errno syscall.Errno) string { return errno.Error() }

@@ -1,0 +1,50 @@
+package webhook
+
+import (
+	"crypto/tls"
+	"net/http/httptrace"
+	"sync/atomic"
+
+	"agentxchain/internal/delivery"
+)
+
+// progress is how far an attempt came. The transport reports from goroutines
+// of its own, some of them late, so it only ever goes forward.
+type progress struct{ step atomic.Int32 }
+
+// steps are the phases in order; an attempt begins at the first.
+var steps = [...]delivery.Phase{
+	delivery.PhaseResolve, delivery.PhaseConnect, delivery.PhaseTLS,
+	delivery.PhaseWrite, delivery.PhaseWait, delivery.PhaseRead,
+}
+
+func (p *progress) phase() delivery.Phase { return steps[p.step.Load()] }
+
+func (p *progress) reach(phase delivery.Phase) {
+	for i, s := range steps {
+		if s != phase {
+			continue
+		}
+		for now := p.step.Load(); now < int32(i) && !p.step.CompareAndSwap(now, int32(i)); {
+			now = p.step.Load()
+		}
+	}
+}
+
+// trace returns the hooks that record the progress. "Write" begins with the
+// connection, not with its first byte: from there on the receiver can have
+// seen something.
+func (p *progress) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		ConnectStart:         func(string, string) { p.reach(delivery.PhaseConnect) },
+		TLSHandshakeStart:    func() { p.reach(delivery.PhaseTLS) },
+		TLSHandshakeDone:     func(tls.ConnectionState, error) {},
+		GotConn:              func(httptrace.GotConnInfo) { p.reach(delivery.PhaseWrite) },
+		GotFirstResponseByte: func() { p.reach(delivery.PhaseRead) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				p.reach(delivery.PhaseWait)
+			}
+		},
+	}
+}
