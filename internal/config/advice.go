@@ -1,0 +1,165 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"agentxchain/internal/ecmajson"
+)
+
+// advise adds what the Node CLI does not look for: mistakes that load well and
+// fail later, or never tell anyone.
+func (c *checker) advise() {
+	if c.doc == nil {
+		return
+	}
+	c.encoding()
+	c.duplicates()
+	c.misplaced()
+	notifications := c.doc.Get("notifications")
+	if notifications.Has("approval_sla") && !notifications.Has("webhooks") {
+		c.advice(child(notifications, "/notifications", "approval_sla"),
+			"notifications.approval_sla is ignored, and not even checked, without notifications.webhooks", `add "webhooks"`)
+	}
+	for i, v := range notifications.Get("webhooks").Items() {
+		if v.Is(ecmajson.Object) {
+			newEntry(c, v, i).adviseWebhook()
+		}
+	}
+}
+
+// misplaced looks for a notifications section under another name. Unknown
+// keys are accepted at the top, so nobody else would tell.
+func (c *checker) misplaced() {
+	for _, m := range c.doc.Members() {
+		switch {
+		case m.Key == "webhooks" || m.Key == "approval_sla":
+			c.advice(key(m, ""), fmt.Sprintf("%q has no effect at the top of the file", m.Key), `move it into "notifications"`)
+		case !c.doc.Has("notifications") && nearest(m.Key, []string{"notifications"}) != "":
+			c.advice(key(m, ""), fmt.Sprintf("%q has no effect", m.Key), `did you mean "notifications"?`)
+		}
+	}
+}
+
+// adviseWebhook looks at one webhook.
+func (e entry) adviseWebhook() {
+	known := []string{"name", "url", "events", "timeout_ms", "headers", "env"}
+	for _, m := range e.v.Members() {
+		if !slices.Contains(known, m.Key) {
+			e.advice(key(m, e.pointer), fmt.Sprintf(`%s contains unknown field "%s", which has no effect`, e.name, m.Key), suggest(m.Key, known))
+		}
+	}
+	e.adviseURL()
+	e.adviseEvents()
+	for _, m := range e.v.Get("headers").Members() {
+		e.adviseHeader(m)
+	}
+	e.adviseEnv()
+}
+
+// adviseURL never shows the URL: its path may be a secret.
+func (e entry) adviseURL() {
+	v := e.v.Get("url")
+	if isBlank(v) || !isHTTP(v.Str()) {
+		return
+	}
+	where := at(v, e.pointer+"/url")
+	u, err := url.Parse(v.Str())
+	switch {
+	case err != nil:
+		e.advice(where, e.name+": url cannot be parsed, so every delivery to it will fail", "look at the host, the port and characters that must be escaped")
+	case u.Hostname() == "":
+		e.advice(where, e.name+": url names no host, so every delivery to it will fail", "")
+	case u.User != nil:
+		e.advice(where, e.name+": url holds a user name or password", `move it to a header, for example "Authorization": "Basic ${OPS_BASIC}"; the Node CLI refuses to send to such a URL`)
+	}
+}
+
+func (e entry) adviseEvents() {
+	seen := map[string]bool{}
+	for i, v := range e.v.Get("events").Items() {
+		if name := v.Str(); seen[name] {
+			e.advice(at(v, index(e.pointer+"/events", i)), fmt.Sprintf("%s: events lists %q twice", e.name, name), "it is sent once all the same; remove one")
+		} else if v.Is(ecmajson.String) {
+			seen[name] = true
+		}
+	}
+}
+
+func (e entry) adviseHeader(m ecmajson.Member) {
+	value, where := m.Value.Str(), at(m.Value, e.pointer+"/headers/"+escape(m.Key))
+	name := e.name + ": headers." + m.Key
+	if !isToken(m.Key) {
+		e.advice(key(m, e.pointer+"/headers"), name+" is no valid header name, so every delivery to this webhook will fail", "use letters, digits and -")
+	}
+	if strings.ContainsAny(value, "\r\n\x00") {
+		e.advice(where, name+" holds a line end, so every delivery to this webhook will fail", "")
+	}
+	for _, bare := range bareVariables(value) {
+		e.advice(where, fmt.Sprintf("%s holds %q, which is sent as it stands", name, bare),
+			fmt.Sprintf("only ${NAME} is replaced: write ${%s}", strings.Trim(bare, "$<>")))
+	}
+	for _, variable := range placeholders(value) {
+		if v, ok := e.lookup(variable); ok && v == "" && !e.v.Get("env").Has(variable) {
+			e.advice(where, fmt.Sprintf("%s uses %s, which is set but empty", name, variable), "give it a value")
+		}
+	}
+	if value != "" && looksSecret(m.Key) && len(placeholders(value)) == 0 && len(bareVariables(value)) == 0 {
+		e.advice(where, name+" looks like a secret written into the file", e.secretHint(m.Key))
+	}
+}
+
+// adviseEnv looks at variables of the webhook's own: they are as public as
+// the file, and only headers see them.
+func (e entry) adviseEnv() {
+	env := e.v.Get("env")
+	used := map[string]bool{}
+	for _, m := range e.v.Get("headers").Members() {
+		for _, name := range placeholders(toString(m.Value)) {
+			used[name] = true
+		}
+	}
+	for _, m := range env.Members() {
+		name := e.name + ": env." + m.Key
+		switch {
+		case !used[m.Key]:
+			e.advice(key(m, e.pointer+"/env"), name+" is used by no header, so it has no effect", "env only feeds ${NAME} in the headers of the same webhook")
+		case m.Value.Str() != "" && looksSecret(m.Key):
+			e.advice(at(m.Value, e.pointer+"/env/"+escape(m.Key)), name+" looks like a secret written into the file",
+				fmt.Sprintf("remove it from env and set %s in the environment: every export carries this file as it is", m.Key))
+		}
+	}
+}
+
+// secretHint proposes a variable for a header of this webhook.
+func (e entry) secretHint(header string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, e.v.Get("name").Str()+"_"+header)
+	return fmt.Sprintf("write ${%s} and set it in the environment: every export carries this file as it is", name)
+}
+
+// looksSecret judges by the name of a header or variable.
+func looksSecret(name string) bool {
+	name = fold(name)
+	return slices.ContainsFunc([]string{"authorization", "cookie", "token", "secret", "password", "passwd", "api_key", "apikey", "credential", "private_key", "access_key"},
+		func(part string) bool { return strings.Contains(name, part) })
+}
+
+// isToken reports whether s is a field name (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isWord(c) && !strings.ContainsRune("!#$%&'*+-.^`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}

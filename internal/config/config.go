@@ -1,0 +1,204 @@
+// Package config reads agentxchain.json: it checks the file by the Node CLI's
+// rules and with its texts (contract, sections 1.2 and 2), adds to each text
+// where the fault lies and what to do about it, and hands the notifications to
+// the packages that they configure.
+//
+// Three kinds of problems are kept apart. An error means that the Node CLI
+// refuses the file. A missing header variable is an error there and a warning
+// here, because commands that only read must not need delivery secrets. And
+// rules that the Node CLI lacks are warnings marked [Problem.Extra], so that a
+// project that loads there loads here.
+package config
+
+import (
+	"errors"
+	"time"
+
+	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/project"
+	"agentxchain/internal/secret"
+)
+
+// maxDepth is how deeply values may be nested. No real configuration has more
+// than a dozen levels.
+const maxDepth = 512
+
+// Config is a checked agentxchain.json.
+type Config struct {
+	// Root is where the file lies.
+	Root project.Root
+	// Project says whose configuration it is.
+	Project Project
+	// Webhooks are the targets of governed events, in the order of the file.
+	Webhooks []Webhook
+	// ApprovalSLA is nil when no reminders are configured.
+	ApprovalSLA *ApprovalSLA
+	// Raw is the whole document, secrets included.
+	Raw *ecmajson.Value
+	// Warnings are what [Load] found that stops nothing, sorted by place.
+	Warnings Problems
+
+	src []byte
+	env project.Env
+}
+
+// String names the configuration; it shows none of its secrets.
+func (c Config) String() string { return "configuration of " + c.Root.Dir }
+
+// GoString implements [fmt.GoStringer]; it shows none of the secrets.
+func (c Config) GoString() string { return c.String() }
+
+// Project is what envelopes and exports say about a project.
+type Project struct {
+	ID, Name string
+	// Goal is trimmed, and empty when there is none.
+	Goal string
+	// Template is what the project was made from, "generic" when not said.
+	Template string
+}
+
+// Webhook is one entry of notifications.webhooks.
+type Webhook struct {
+	// Name is unique within the file.
+	Name string
+	// URL may carry a token in its path.
+	URL secret.Text
+	// Events are the names of the governed events that it receives.
+	Events []string
+	// Timeout limits one request, 100 ms to 30 s.
+	Timeout time.Duration
+	// Headers come in the order of ECMAScript's property enumeration.
+	Headers []Header
+	// Env holds the webhook's own variables, which come before the
+	// environment's when a header is expanded, and are used for nothing else.
+	Env map[string]secret.Text
+}
+
+// Header is one header of a webhook.
+type Header struct {
+	Name string
+	// Value is as it stands in the file, ${NAME} not yet expanded.
+	Value secret.Text
+}
+
+// ApprovalSLA says when a waiting approval is called to mind.
+type ApprovalSLA struct {
+	// Enabled is true unless the file says otherwise.
+	Enabled bool
+	// Thresholds are waiting times, ascending, whole seconds from 300 up.
+	Thresholds []time.Duration
+}
+
+// Options says how strictly a file is checked.
+type Options struct {
+	// RequireEnv makes a header variable without a value an error, as it is
+	// for the Node CLI.
+	RequireEnv bool
+}
+
+// ErrLegacy is in the error for a project of generation 3, which governs nothing.
+var ErrLegacy = errors.New("not a governed project")
+
+// Load reads and checks the configuration of a project for use. It reads the
+// file once and skips the advice of [Check]. The error is of type [Problems].
+func Load(root project.Root, env project.Env) (*Config, error) {
+	c := newChecker(root, env, Options{})
+	cfg := c.load(root, env)
+	c.problems.place(c.src)
+	if c.problems.Bad() {
+		return nil, c.problems
+	}
+	cfg.Warnings = c.problems
+	return cfg, nil
+}
+
+// Check finds every problem of a project's configuration, sorted by place. The
+// Config is nil when one of them is an error.
+func Check(root project.Root, env project.Env, opts Options) (*Config, Problems) {
+	c := newChecker(root, env, opts)
+	cfg := c.load(root, env)
+	c.advise()
+	c.problems.place(c.src)
+	if c.problems.Bad() {
+		return nil, c.problems
+	}
+	cfg.Warnings = c.problems
+	return cfg, c.problems
+}
+
+// load reads the file, applies every rule and composes what comes out. The
+// result is meaningful only when no problem is an error.
+func (c *checker) load(root project.Root, env project.Env) *Config {
+	if !c.read(root) || !c.generation() {
+		return nil
+	}
+	c.governed()
+	if v := c.doc.Get("notifications"); v.Truthy() {
+		c.notifications(v)
+	}
+	if c.problems.Bad() {
+		return nil
+	}
+	cfg := compose(c.doc)
+	cfg.Root, cfg.src, cfg.env = root, c.src, env
+	return cfg
+}
+
+// compose builds a Config from a document without errors.
+func compose(doc *ecmajson.Value) *Config {
+	cfg := &Config{Raw: doc, Project: composeProject(doc)}
+	notifications := doc.Get("notifications")
+	if !notifications.Has("webhooks") {
+		return cfg // The Node CLI then ignores approval_sla, whatever it holds.
+	}
+	for _, v := range notifications.Get("webhooks").Items() {
+		cfg.Webhooks = append(cfg.Webhooks, composeWebhook(v))
+	}
+	if sla := notifications.Get("approval_sla"); sla != nil {
+		cfg.ApprovalSLA = composeSLA(sla)
+	}
+	return cfg
+}
+
+func composeProject(doc *ecmajson.Value) Project {
+	v := doc.Get("project")
+	p := Project{
+		ID:       v.Get("id").Str(),
+		Name:     v.Get("name").Str(),
+		Goal:     ecmajson.Trim(v.Get("goal").Str()),
+		Template: defaultTemplate,
+	}
+	if t := doc.Get("template").Str(); t != "" {
+		p.Template = t
+	}
+	return p
+}
+
+func composeWebhook(v *ecmajson.Value) Webhook {
+	w := Webhook{
+		Name:    v.Get("name").Str(),
+		URL:     secret.New(v.Get("url").Str()),
+		Timeout: time.Duration(v.Get("timeout_ms").Num()) * time.Millisecond,
+	}
+	for _, event := range v.Get("events").Items() {
+		w.Events = append(w.Events, event.Str())
+	}
+	for _, m := range ownMembers(v.Get("headers")) {
+		w.Headers = append(w.Headers, Header{m.Key, secret.New(m.Value.Str())})
+	}
+	for _, m := range v.Get("env").Members() {
+		if w.Env == nil {
+			w.Env = map[string]secret.Text{}
+		}
+		w.Env[m.Key] = secret.New(m.Value.Str())
+	}
+	return w
+}
+
+func composeSLA(v *ecmajson.Value) *ApprovalSLA {
+	sla := &ApprovalSLA{Enabled: !v.Has("enabled") || v.Get("enabled").True()}
+	for _, seconds := range v.Get("reminder_after_seconds").Items() {
+		sla.Thresholds = append(sla.Thresholds, time.Duration(seconds.Num())*time.Second)
+	}
+	return sla
+}
