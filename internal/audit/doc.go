@@ -1,0 +1,2 @@
+// Package audit is the append-only JSONL evidence: append, read, repair.
+package audit
