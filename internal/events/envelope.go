@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"agentxchain/internal/ecmajson"
@@ -183,7 +184,7 @@ func (r *envelopeReader) envelope(v *ecmajson.Value) Envelope {
 		r.fail(version, `schema_version must be "`+SchemaVersion+`"`)
 	}
 	e := Envelope{
-		ID:        r.text(v, "event_id"),
+		ID:        r.eventID(v.Get("event_id")),
 		Type:      r.eventType(v.Get("event_type")),
 		EmittedAt: r.time(v.Get("emitted_at")),
 		Project:   r.project(v.Get("project")),
@@ -263,6 +264,18 @@ func (r *envelopeReader) integerOrNull(v *ecmajson.Value, key string) *int64 {
 		r.fail(number, key+" must be an integer or null")
 	}
 	return n
+}
+
+func (r *envelopeReader) eventID(v *ecmajson.Value) string {
+	id, found := strings.CutPrefix(v.Str(), idPrefix)
+	if !found || id == "" || strings.ContainsFunc(id, notAlphanumeric) {
+		r.fail(v, `event_id must be "`+idPrefix+`" followed by letters and digits`)
+	}
+	return v.Str()
+}
+
+func notAlphanumeric(c rune) bool {
+	return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 }
 
 func (r *envelopeReader) eventType(v *ecmajson.Value) Type {

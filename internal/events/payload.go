@@ -109,7 +109,7 @@ type field struct {
 }
 
 // payloadFields returns the known keys of a governed event's payload in the
-// contract's order. schemas/event-*.json say the same.
+// contract's order. schemas/event-*.schema.json say the same.
 func payloadFields(t Type) []field {
 	switch t {
 	case RunBlocked:
@@ -194,7 +194,7 @@ func checkFields(warnings []Warning, path string, fields []field, v *ecmajson.Va
 				Field:   path + f.name,
 				Message: "is " + value.Kind().String() + ", usually " + f.describe(),
 			})
-		default:
+		case f.fields != nil:
 			warnings = checkFields(warnings, path+f.name+".", f.fields, value)
 		}
 	}
