@@ -13,6 +13,10 @@ type Event struct {
 	EmittedAt time.Time
 	// RunID is the governed run, or empty when there is none.
 	RunID string
-	// Body is the exact envelope, one compact JSON object.
+	// Body is one compact JSON object: the exact envelope of a governed event,
+	// or the record of an agent run (see [AgentRun]).
 	Body []byte
+	// Agent holds the fields of an agent-run event, from which its channels
+	// make their own bodies; nil for governed events.
+	Agent *AgentRun
 }
