@@ -47,7 +47,8 @@ compiler:
 # what stays is what tests print and skip, what fails, and one line per package.
 .PHONY: test
 test: compiler ## Run every test, under the race detector
-	@set -o pipefail; race=-race; tools/has-cc || { race=; echo 'make: NO RACE DETECTOR: no working C compiler was found, so tests run without -race' >&2; }; \
+	@set -o pipefail; race=-race; \
+	tools/has-cc || { race=; export CGO_ENABLED=0; echo 'make: NO RACE DETECTOR: there is no working C compiler, so tests run without -race' >&2; }; \
 	go test $$race -v -shuffle=on -timeout=15m $(PKG) 2>&1 \
 		| grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS:)|^PASS$$|^-test.shuffle '
 
@@ -72,7 +73,7 @@ fmt: ## Format the sources
 cross: ## Build and vet for every supported system
 	@for s in $(SYSTEMS); do \
 		echo "$$s"; \
-		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} go build -o /dev/null ./... ; \
+		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} go build -buildvcs=false -o /dev/null ./... ; \
 		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... ; \
 	done
 
