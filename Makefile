@@ -39,17 +39,19 @@ demo: build ## Watch the whole thing work in a throw-away project
 compiler:
 	@if ! tools/has-cc && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo 'make: installing gcc and libc6-dev for the race detector'; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; } || echo 'make: apt could not' >&2; \
 	fi
 
 # -v, because rows of the acceptance table print how many cases they ran, and
 # go test shows that of a passing package only then. grep takes out the noise:
-# what stays is what tests print and skip, what fails, and one line per package.
+# what stays is what tests print and skip, what fails, the seed of the shuffle
+# (-shuffle=SEED repeats it), and one line per package.
 .PHONY: test
 test: compiler ## Run every test, under the race detector
-	@set -o pipefail; race=-race; tools/has-cc || { race=; echo 'make: NO RACE DETECTOR: no working C compiler was found, so tests run without -race' >&2; }; \
+	@set -o pipefail; race=-race; export CGO_ENABLED=1; \
+	tools/has-cc || { race=; CGO_ENABLED=0; echo 'make: NO RACE DETECTOR: there is no working C compiler, so tests run without -race' >&2; }; \
 	go test $$race -v -shuffle=on -timeout=15m $(PKG) 2>&1 \
-		| grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS:)|^PASS$$|^-test.shuffle '
+		| grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS:)|^PASS$$'
 
 .PHONY: bench
 bench: build ## Run the benchmarks
@@ -72,7 +74,7 @@ fmt: ## Format the sources
 cross: ## Build and vet for every supported system
 	@for s in $(SYSTEMS); do \
 		echo "$$s"; \
-		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} go build -o /dev/null ./... ; \
+		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} go build -buildvcs=false -o /dev/null ./... ; \
 		CGO_ENABLED=0 GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... ; \
 	done
 

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -65,16 +64,33 @@ func (e entry) adviseURL() {
 	if isBlank(v) || !isHTTP(v.Str()) {
 		return
 	}
-	where := at(v, e.pointer+"/url")
-	u, err := url.Parse(v.Str())
+	where, fails := at(v, e.pointer+"/url"), ", so every delivery to it will fail"
+	user, host, port := authority(v.Str())
 	switch {
-	case err != nil:
-		e.advice(where, e.name+": url cannot be parsed, so every delivery to it will fail", "look at the host, the port and characters that must be escaped")
-	case u.Hostname() == "":
-		e.advice(where, e.name+": url names no host, so every delivery to it will fail", "")
-	case u.User != nil:
-		e.advice(where, e.name+": url holds a user name or password", `move it to a header, for example "Authorization": "Basic ${OPS_BASIC}"; the Node CLI refuses to send to such a URL`)
+	case user:
+		e.advice(where, e.name+": url holds a user name or password"+fails, `move it to a header, for example "Authorization": "Basic ${OPS_BASIC}"`)
+	case host == "":
+		e.advice(where, e.name+": url names no host"+fails, "")
+	case strings.Trim(port, "0123456789") != "":
+		e.advice(where, e.name+": the port in url is not a number"+fails, "")
 	}
+}
+
+// authority takes apart what stands between the slashes of a URL that isHTTP,
+// as the WHATWG standard does.
+func authority(raw string) (user bool, host, port string) {
+	_, rest, _ := strings.Cut(raw, "://")
+	rest = strings.TrimLeft(rest, `/\`)
+	if end := strings.IndexAny(rest, `/\?#`); end >= 0 {
+		rest = rest[:end]
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		user, rest = strings.Trim(rest[:i], ":") != "", rest[i+1:]
+	}
+	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, ']') {
+		rest, port = rest[:i], rest[i+1:]
+	}
+	return user, ecmajson.Trim(rest), ecmajson.Trim(port)
 }
 
 func (e entry) adviseEvents() {

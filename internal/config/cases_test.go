@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/fixtures"
@@ -245,7 +246,7 @@ func TestConfigCases(t *testing.T) {
 	}
 	slices.SortFunc(found, less)
 	slices.SortFunc(expected, less)
-	if diff := cmp.Diff(expected, found); diff != "" {
+	if diff := cmp.Diff(expected, found, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("differences from the Node CLI (-listed +found):\n%s", diff)
 	}
 	fixtures.Ran(t, "config-cases", len(list))

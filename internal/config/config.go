@@ -17,6 +17,7 @@ import (
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/project"
 	"agentxchain/internal/secret"
+	"agentxchain/internal/webhook"
 )
 
 // maxDepth is how deeply values may be nested. No real configuration has more
@@ -30,7 +31,8 @@ type Config struct {
 	// Project says whose configuration it is.
 	Project Project
 	// Webhooks are the targets of governed events, in the order of the file.
-	Webhooks []Webhook
+	// Headers are in the order in which ECMAScript enumerates them.
+	Webhooks []webhook.Config
 	// ApprovalSLA is nil when no reminders are configured.
 	ApprovalSLA *ApprovalSLA
 	// Raw is the whole document, secrets included.
@@ -55,30 +57,6 @@ type Project struct {
 	Goal string
 	// Template is what the project was made from, "generic" when not said.
 	Template string
-}
-
-// Webhook is one entry of notifications.webhooks.
-type Webhook struct {
-	// Name is unique within the file.
-	Name string
-	// URL may carry a token in its path.
-	URL secret.Text
-	// Events are the names of the governed events that it receives.
-	Events []string
-	// Timeout limits one request, 100 ms to 30 s.
-	Timeout time.Duration
-	// Headers come in the order of ECMAScript's property enumeration.
-	Headers []Header
-	// Env holds the webhook's own variables, which come before the
-	// environment's when a header is expanded, and are used for nothing else.
-	Env map[string]secret.Text
-}
-
-// Header is one header of a webhook.
-type Header struct {
-	Name string
-	// Value is as it stands in the file, ${NAME} not yet expanded.
-	Value secret.Text
 }
 
 // ApprovalSLA says when a waiting approval is called to mind.
@@ -174,8 +152,8 @@ func composeProject(doc *ecmajson.Value) Project {
 	return p
 }
 
-func composeWebhook(v *ecmajson.Value) Webhook {
-	w := Webhook{
+func composeWebhook(v *ecmajson.Value) webhook.Config {
+	w := webhook.Config{
 		Name:    v.Get("name").Str(),
 		URL:     secret.New(v.Get("url").Str()),
 		Timeout: time.Duration(v.Get("timeout_ms").Num()) * time.Millisecond,
@@ -184,7 +162,7 @@ func composeWebhook(v *ecmajson.Value) Webhook {
 		w.Events = append(w.Events, event.Str())
 	}
 	for _, m := range ownMembers(v.Get("headers")) {
-		w.Headers = append(w.Headers, Header{m.Key, secret.New(m.Value.Str())})
+		w.Headers = append(w.Headers, webhook.Header{Name: m.Key, Value: secret.New(m.Value.Str())})
 	}
 	for _, m := range v.Get("env").Members() {
 		if w.Env == nil {

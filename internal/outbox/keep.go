@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
-	"strconv"
 
 	"agentxchain/internal/delivery"
 )
@@ -266,7 +264,7 @@ const hiddenPrefix = "."
 
 func (o *Outbox) hidden() (*os.File, string, error) {
 	for {
-		place := path.Join(liveFolder, hiddenPrefix+strconv.FormatUint(rand.Uint64(), 36))
+		place := path.Join(liveFolder, hiddenPrefix+random())
 		f, err := o.root.OpenFile(place, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			continue

@@ -29,8 +29,8 @@
 // Whoever gets a lock checks that the path still names the locked file, since
 // the entry can have been replaced or moved while it was opening it. A
 // replacement is locked before it takes the place of the entry. Where the file
-// system has no locks, the name in live ends in "~" and the time, in
-// milliseconds, until which the owner counts as alive; then the entry is
+// system has no locks, the name in live ends in "~", the time in milliseconds
+// until which the owner counts as alive, and a random part; then the entry is
 // claimed by renaming it.
 //
 // # What it survives
@@ -44,6 +44,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -273,7 +274,8 @@ func fileName(eventID string) (string, bool) {
 // the lease, which is zero when the name holds none.
 func splitName(name string) (string, time.Time) {
 	base, mark, ok := strings.Cut(name, leaseMark)
-	ms, err := strconv.ParseInt(mark, 10, 64)
+	until, _, _ := strings.Cut(mark, "-")
+	ms, err := strconv.ParseInt(until, 10, 64)
 	if !ok || err != nil {
 		return name, time.Time{}
 	}
@@ -281,10 +283,14 @@ func splitName(name string) (string, time.Time) {
 }
 
 // leased gives the name in live of an entry that is claimed until t on a file
-// system without locks.
+// system without locks. No two claims have the same name, so that of two
+// processes renaming the same entry one finds that it is gone.
 func leased(name string, t time.Time) string {
-	return name + leaseMark + strconv.FormatInt(t.UnixMilli(), 10)
+	return name + leaseMark + strconv.FormatInt(t.UnixMilli(), 10) + "-" + random()
 }
+
+// random gives a name that nobody else has.
+func random() string { return strconv.FormatUint(rand.Uint64(), 36) }
 
 // entryError wraps what is wrong with the entry at place.
 func (o *Outbox) entryError(place string, err error) error {

@@ -57,7 +57,7 @@ func (o *Outbox) markSwept(t time.Time) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), o.root.Chtimes(sweptFile, t, t))
+	return errors.Join(f.Chmod(0o600), f.Close(), o.root.Chtimes(sweptFile, t, t))
 }
 
 // surplus lists the entries of hours before the given one, or the oldest of
