@@ -66,7 +66,7 @@ func emitRow(hooks int, secure bool, delay time.Duration, waiting int) func(cont
 			return ours, other, nil, err
 		}
 		ours = command{argv: []string{bin, "notify", "emit", "run_completed"}, dir: dir, env: sink.env}
-		other = command{argv: append([]string{"curl", "-sS", "-Z", "-o", os.DevNull}, curlTargets(hooks, sink.url, bodyFile)...), dir: dir, env: sink.env}
+		other = command{argv: append([]string{"curl", "-sS", "-Z", "--parallel-immediate", "-o", os.DevNull}, curlTargets(hooks, sink.url, bodyFile)...), dir: dir, env: sink.env}
 		if hooks == 1 {
 			other.argv = append([]string{"curl", "-sS", "-o", os.DevNull}, curlTargets(1, sink.url, bodyFile)...)
 		}

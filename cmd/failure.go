@@ -26,6 +26,9 @@ type failure struct {
 	// silent says that the command has already printed its answer, of which
 	// the exit code is part.
 	silent bool
+	// plain says that the text is the Node CLI's, which people's scripts may
+	// match: it is printed without our name in front.
+	plain bool
 }
 
 // Error returns the cause.
@@ -78,7 +81,11 @@ func report(ctx context.Context, w World, err error, asJSON bool) int {
 	if asJSON {
 		writeJSONError(w.Stdout, f)
 	}
-	fmt.Fprintln(w.Stderr, "agentxchain: "+f.Error())
+	prefix := "agentxchain: "
+	if f.plain {
+		prefix = ""
+	}
+	fmt.Fprintln(w.Stderr, prefix+f.Error())
 	for _, h := range f.hints {
 		fmt.Fprintln(w.Stderr, "  hint: "+h)
 	}

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"strings"
 
-	"agentxchain/internal/events"
+	"agentxchain/internal/suggest"
 )
 
 // nodeCommands are the commands of the Node CLI that this program lacks.
@@ -27,7 +27,7 @@ func unknownCommand(a *app, words []string) error {
 	name := words[0]
 	if !strings.Contains(nodeCommands, " "+name+" ") {
 		f := usagef("unknown command %q", name)
-		if near := events.Nearest(name, commandNames()); near != "" {
+		if near := suggest.Nearest(name, commandNames()); near != "" {
 			f.hint("did you mean %q?", near)
 		}
 		return f.hint("see `agentxchain --help`")

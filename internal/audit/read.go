@@ -158,20 +158,12 @@ func (r *Reader) Torn() (RawLine, bool) {
 // follower reads on from there.
 func (r *Reader) Offset() int64 { return r.offset }
 
-// Key names one attempt in the evidence.
-type Key struct {
-	// EventID and TargetID are what is delivered and where it goes.
-	EventID, TargetID string
-	// Attempt counts from 1.
-	Attempt int
-}
-
 // Recorded returns which of keys have a line at or after the byte offset
 // from, with the reason that the line gives. It reads from the start when the
 // file is shorter than from (somebody replaced it), and finds nothing when
 // there is no file. Lines that are not ours are passed over.
-func (l *Log) Recorded(from int64, keys []Key) (map[Key]delivery.Reason, error) {
-	found := make(map[Key]delivery.Reason)
+func (l *Log) Recorded(from int64, keys []delivery.AttemptKey) (map[delivery.AttemptKey]delivery.Reason, error) {
+	found := make(map[delivery.AttemptKey]delivery.Reason)
 	f, size, err := l.openToRead()
 	if errors.Is(err, fs.ErrNotExist) || len(keys) == 0 {
 		return found, nil
@@ -183,7 +175,7 @@ func (l *Log) Recorded(from int64, keys []Key) (map[Key]delivery.Reason, error) 
 	if from < 0 || from > size {
 		from = 0
 	}
-	wanted := make(map[Key]bool, len(keys))
+	wanted := make(map[delivery.AttemptKey]bool, len(keys))
 	for _, k := range keys {
 		wanted[k] = true
 	}
@@ -204,12 +196,12 @@ func (l *Log) Recorded(from int64, keys []Key) (map[Key]delivery.Reason, error) 
 
 // attempt returns the attempt that a line of ours records. The look for the
 // key spares parsing what others wrote, which may be long.
-func (l RawLine) attempt() (Key, delivery.Reason, bool) {
+func (l RawLine) attempt() (delivery.AttemptKey, delivery.Reason, bool) {
 	if !bytes.Contains(l.Bytes, []byte(`"target_id":`)) {
-		return Key{}, "", false
+		return delivery.AttemptKey{}, "", false
 	}
 	e, ok := l.Entry()
-	return Key{EventID: e.EventID, TargetID: e.TargetID, Attempt: e.Attempt}, e.Reason, ok
+	return delivery.AttemptKey{EventID: e.EventID, TargetID: e.TargetID, Attempt: e.Attempt}, e.Reason, ok
 }
 
 // openToRead opens the file for reading and returns its size.

@@ -1,0 +1,128 @@
+package cmd
+
+import (
+	"fmt"
+
+	"agentxchain/internal/config"
+	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/project"
+
+	"github.com/spf13/cobra"
+)
+
+func newConfig(a *app) *cobra.Command {
+	return group("config", "Check and show the project's configuration", newConfigCheck(a), newConfigShow(a))
+}
+
+func newConfigCheck(a *app) *cobra.Command {
+	var requireEnv, asJSON bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Report every problem of the configuration at once",
+		Long: `Report every problem of agentxchain.json at once, as FILE:LINE:COLUMN: MESSAGE and
+a hint. A header variable without a value is a warning, because only its own
+target fails; --require-env makes it an error.
+` + exitStatus("0  no errors (there may be warnings)\n  1  errors\n  2  no project"),
+		Example: "  agentxchain config check --require-env",
+		Args:    args(cobra.NoArgs),
+		RunE:    func(*cobra.Command, []string) error { return runConfigCheck(a, requireEnv, asJSON) },
+	}
+	c.Flags().BoolVar(&requireEnv, "require-env", false, "a header variable without a value is an error")
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
+	return c
+}
+
+func runConfigCheck(a *app, requireEnv, asJSON bool) error {
+	root, err := a.find()
+	if err != nil {
+		return err
+	}
+	env, err := project.LoadEnv(a.LookupEnv, root, a.Dir)
+	if err != nil {
+		return cannot("env_file", err)
+	}
+	_, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
+	if asJSON {
+		a.printJSON(problemsDocument(a, problems))
+	} else {
+		a.printProblems(problems)
+	}
+	if problems.Bad() {
+		return verdict(exitBad)
+	}
+	return nil
+}
+
+func (a *app) printProblems(problems config.Problems) {
+	for _, p := range problems {
+		fmt.Fprintf(a.Stdout, "%s\n", a.show(p))
+		if p.Severity == config.Warning {
+			fmt.Fprintln(a.Stdout, "  warning: it does not stop anything")
+		}
+		if p.Hint != "" {
+			fmt.Fprintln(a.Stdout, "  hint: "+p.Hint)
+		}
+	}
+	errors := 0
+	for _, p := range problems {
+		if p.Severity == config.Error {
+			errors++
+		}
+	}
+	fmt.Fprintf(a.Stderr, "agentxchain: %d errors, %d warnings\n", errors, len(problems)-errors)
+}
+
+func problemsDocument(a *app, problems config.Problems) *ecmajson.Value {
+	items := make([]*ecmajson.Value, len(problems))
+	for i, p := range problems {
+		items[i] = ecmajson.NewObject().
+			Set("severity", ecmajson.NewString(p.Severity.String())).
+			Set("file", ecmajson.NewString(p.File)).
+			Set("line", ecmajson.NewInt(int64(p.Line))).
+			Set("column", ecmajson.NewInt(int64(p.Column))).
+			Set("pointer", ecmajson.NewString(p.Pointer)).
+			Set("message", ecmajson.NewString(p.Message)).
+			Set("hint", ecmajson.NewStringOrNull(p.Hint))
+	}
+	return ecmajson.NewObject().
+		Set("ok", ecmajson.NewBool(!problems.Bad())).
+		Set("problems", ecmajson.NewArray(items...))
+}
+
+func newConfigShow(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show",
+		Short: "Print the effective configuration, secrets masked, and where each value came from",
+		Long: `Print the effective configuration with secrets masked, and where each value came
+from: a file and line, the environment, .env, or a default.
+` + exitStatus("0  printed\n  2  no project, or an invalid configuration"),
+		Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return runConfigShow(a, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
+	return c
+}
+
+func runConfigShow(a *app, asJSON bool) error {
+	g, err := a.open()
+	if err != nil {
+		return err
+	}
+	settings := g.config.Settings()
+	if !asJSON {
+		for _, s := range settings {
+			fmt.Fprintf(a.Stdout, "%s = %s  (%s)\n", s.Key, s.Value, s.Source)
+		}
+		return nil
+	}
+	items := make([]*ecmajson.Value, len(settings))
+	for i, s := range settings {
+		items[i] = ecmajson.NewObject().
+			Set("key", ecmajson.NewString(s.Key)).
+			Set("value", ecmajson.NewString(s.Value)).
+			Set("source", ecmajson.NewString(s.Source))
+	}
+	a.printJSON(ecmajson.NewObject().Set("settings", ecmajson.NewArray(items...)))
+	return nil
+}

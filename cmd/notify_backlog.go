@@ -1,0 +1,195 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"agentxchain/internal/delivery"
+	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/queue"
+
+	"github.com/spf13/cobra"
+)
+
+func newPending(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "pending",
+		Short: "List what is undelivered",
+		Long: `List what is undelivered, the oldest event first. What a killed process left is
+settled first: it is recorded as unknown_outcome, once, and listed.
+` + exitStatus("0  listed\n  2  an entry could not be read, or evidence not be written"),
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return runPending(c.Context(), a, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
+	return c
+}
+
+func runPending(ctx context.Context, a *app, asJSON bool) error {
+	return a.withPipeline(func(p *pipeline) error {
+		_, recoverErr := p.queue.Recover(ctx)
+		list, listErr := p.queue.Pending(ctx)
+		if asJSON {
+			items := make([]*ecmajson.Value, len(list))
+			for i, d := range list {
+				items[i] = pendingDocument(d)
+			}
+			a.printJSON(ecmajson.NewObject().Set("pending", ecmajson.NewArray(items...)))
+		} else {
+			for _, d := range list {
+				fmt.Fprintf(a.Stdout, "%s  %s  %s  %s  %d attempts  %s  %s\n",
+					d.Event.ID, d.Event.Type, d.Target.Name, d.Status, d.Attempts, d.LastReason, d.LastMessage)
+			}
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(a.Stderr, "agentxchain: nothing is undelivered")
+		}
+		if err := errors.Join(recoverErr, listErr); err != nil {
+			fmt.Fprintf(a.Stderr, "agentxchain: %v\n", err)
+			return verdict(exitCannot)
+		}
+		return nil
+	})
+}
+
+func pendingDocument(d delivery.Delivery) *ecmajson.Value {
+	next := ecmajson.NewNull()
+	if !d.NextAt.IsZero() && d.Status == delivery.Pending {
+		next = ecmajson.NewString(stamp(d.NextAt))
+	}
+	return ecmajson.NewObject().
+		Set("event_id", ecmajson.NewString(d.Event.ID)).
+		Set("event_type", ecmajson.NewString(d.Event.Type)).
+		Set("emitted_at", ecmajson.NewString(stamp(d.Event.EmittedAt))).
+		Set("run_id", ecmajson.NewStringOrNull(d.Event.RunID)).
+		Set("notification_name", ecmajson.NewString(d.Target.Name)).
+		Set("target_id", ecmajson.NewString(d.Target.ID())).
+		Set("status", ecmajson.NewString(string(d.Status))).
+		Set("attempts", ecmajson.NewInt(int64(d.Attempts))).
+		Set("next_attempt_at", next).
+		Set("reason", ecmajson.NewStringOrNull(string(d.LastReason))).
+		Set("message", ecmajson.NewStringOrNull(d.LastMessage))
+}
+
+// withPipeline opens the project, wires its pipeline and closes it after f.
+func (a *app) withPipeline(f func(*pipeline) error) error {
+	g, err := a.open()
+	if err != nil {
+		return err
+	}
+	p, err := newPipeline(a, g)
+	if err != nil {
+		return err
+	}
+	defer p.close(a)
+	return f(p)
+}
+
+func newRetry(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "retry [EVENT_ID...]",
+		Short: "Send what is undelivered again: the same bytes, the same event id",
+		Long: `Send what is undelivered again, or only the named events: the same bytes and the
+same event id, so that a receiver can drop what it has already seen. Each attempt
+is a new line of the audit with the next attempt number.
+` + exitStatus("0  everything is delivered now\n  1  something stays undelivered\n  2  unknown event id, or evidence that could not be written"),
+		Args: args(cobra.ArbitraryArgs),
+		RunE: func(c *cobra.Command, ids []string) error { return runRetry(c.Context(), a, ids, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
+	return c
+}
+
+func runRetry(ctx context.Context, a *app, ids []string, asJSON bool) error {
+	return a.withPipeline(func(p *pipeline) error {
+		_, recoverErr := p.queue.Recover(ctx)
+		reports, retryErr := p.queue.Retry(ctx, ids...)
+		if len(ids) > 0 && retryErr != nil {
+			return backlogFailure(retryErr)
+		}
+		return a.answerRetry(reports, errors.Join(recoverErr, retryErr), asJSON)
+	})
+}
+
+func backlogFailure(err error) error {
+	switch {
+	case errors.Is(err, delivery.ErrUnknown):
+		return cannot("unknown_event_id", err, "`agentxchain notify pending` lists them")
+	case errors.Is(err, delivery.ErrBusy):
+		return cannot("busy", err, "try again when that process is done")
+	}
+	return cannot("outbox", err)
+}
+
+func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) error {
+	undelivered := false
+	var docs []*ecmajson.Value
+	for _, r := range reports {
+		undelivered = undelivered || r.Count(queue.StateDelivered) < len(r.Outcomes)
+		failed = errors.Join(failed, r.Err)
+		if asJSON {
+			docs = append(docs, withError(resultDocument(r, 0), r.Err))
+		} else {
+			a.printOutcomes(r)
+		}
+		a.sayUnwritable(r)
+	}
+	if asJSON {
+		a.printJSON(ecmajson.NewObject().Set("events", ecmajson.NewArray(docs...)))
+	}
+	if len(reports) == 0 && failed == nil {
+		fmt.Fprintln(a.Stderr, "agentxchain: nothing is undelivered")
+	}
+	switch {
+	case failed != nil:
+		fmt.Fprintf(a.Stderr, "agentxchain: %v\n", failed)
+		return verdict(exitCannot)
+	case undelivered:
+		return verdict(exitBad)
+	}
+	return nil
+}
+
+func newDiscard(a *app) *cobra.Command {
+	var reason string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "discard EVENT_ID",
+		Short: "Give up on an undelivered event, on the record",
+		Long: `Give up on an undelivered event. The audit gets a line with reason "discarded"
+for each target that did not have it.
+` + exitStatus("0  discarded\n  2  unknown event id, or evidence that could not be written"),
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, ids []string) error { return runDiscard(c.Context(), a, ids[0], reason, asJSON) },
+	}
+	c.Flags().StringVar(&reason, "reason", "discarded by an operator", "why, one line for the record")
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
+	return c
+}
+
+func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) error {
+	return a.withPipeline(func(p *pipeline) error {
+		if _, err := p.queue.Recover(ctx); err != nil {
+			return cannot("outbox", err)
+		}
+		attempts, err := p.queue.Discard(ctx, id, reason)
+		if err != nil {
+			return backlogFailure(err)
+		}
+		lines := make([]*ecmajson.Value, len(attempts))
+		for i, at := range attempts {
+			lines[i] = auditFields(at)
+			if !asJSON {
+				fmt.Fprintf(a.Stdout, "%s  discarded  after %s attempts\n", at.Delivery.Target.Name, strconv.Itoa(at.Number-1))
+			}
+		}
+		if asJSON {
+			a.printJSON(ecmajson.NewObject().Set("event_id", ecmajson.NewString(id)).Set("targets", ecmajson.NewArray(lines...)))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,295 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/events"
+	"agentxchain/internal/queue"
+	"agentxchain/internal/routing"
+	"agentxchain/internal/suggest"
+
+	"github.com/spf13/cobra"
+)
+
+// emitOptions are the flags of `notify emit`.
+type emitOptions struct {
+	payload         string
+	set             []string
+	turn            string
+	runID           string
+	status          string
+	phase           string
+	agent           agentOptions
+	targets         []string
+	attempts        int
+	deadline        time.Duration
+	requireDelivery bool
+	dryRun          bool
+	json            bool
+}
+
+// agentOptions are the fields of an agent run.
+type agentOptions struct {
+	name, executionID, sessionID string
+	message, output, err         string
+	durationMS                   int64
+}
+
+func newEmit(a *app) *cobra.Command {
+	var o emitOptions
+	c := &cobra.Command{
+		Use:   "emit EVENT",
+		Short: "Send one event to every webhook subscribed to it",
+		Long: `Send one event to every webhook subscribed to it, all side by side, and record
+every attempt in .agentxchain/notification-audit.jsonl.
+
+Payload, run and turn come from .agentxchain/state.json, which is only read. What
+stays undelivered is kept for ` + "`agentxchain notify retry`" + `.
+
+EVENT is one of run_blocked, operator_escalation_raised, escalation_resolved,
+human_escalation_raised, human_escalation_resolved, phase_transition_pending,
+run_completion_pending, run_completed, approval_sla_reminder; or, for an agent
+run, on_complete, on_error, on_timeout.
+` + exitStatus(`0  emitted, delivered or not
+  1  --require-delivery was not met
+  2  usage or configuration; or evidence that could not be written, after every
+     target was still called once and each audit line printed to stderr`),
+		Example: `  agentxchain notify emit run_blocked || true
+  agentxchain notify emit run_blocked --payload @blocked.json --set owner=human
+  agentxchain notify emit run_completed --require-delivery --json`,
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeEvents,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.check(c); err != nil {
+				return err
+			}
+			return runEmit(c.Context(), a, args[0], o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.payload, "payload", "", "the event's payload, an object: `JSON`, @FILE, or - for stdin (default: from state.json)")
+	f.StringArrayVar(&o.set, "set", nil, "set one payload key, `KEY=VALUE`, after --payload (repeatable; VALUE is JSON if it parses, else text)")
+	f.StringVar(&o.turn, "turn", "", "the turn the event is about: its `ID`, or none (default: the one the state names)")
+	f.StringVar(&o.runID, "run-id", "", "the run, instead of state.json's")
+	f.StringVar(&o.status, "status", "", "the run's status, instead of state.json's")
+	f.StringVar(&o.phase, "phase", "", "the run's phase, instead of state.json's")
+	f.StringVar(&o.agent.name, "agent", "", "agent run: the agent's `NAME`")
+	f.StringVar(&o.agent.executionID, "execution-id", "", "agent run: the execution")
+	f.StringVar(&o.agent.sessionID, "session-id", "", "agent run: the session")
+	f.StringVar(&o.agent.message, "message", "", "agent run: what the agent was asked")
+	f.StringVar(&o.agent.output, "output", "", "agent run: what it answered, `TEXT` or @FILE (JSON if it parses)")
+	f.StringVar(&o.agent.err, "error", "", "agent run: what went wrong, `TEXT` or @FILE")
+	f.Int64Var(&o.agent.durationMS, "duration-ms", 0, "agent run: how long it took, in milliseconds")
+	f.StringArrayVar(&o.targets, "target", nil, "only this target, by `NAME` (repeatable)")
+	f.IntVar(&o.attempts, "attempts", 1, "attempts per target in this process")
+	f.DurationVar(&o.deadline, "deadline", 35*time.Second, "upper bound for the whole command")
+	f.BoolVar(&o.requireDelivery, "require-delivery", false, "exit 1 unless every target was delivered")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the envelope and the targets; send nothing, write nothing")
+	f.BoolVar(&o.json, "json", false, "print a JSON document")
+	return c
+}
+
+func completeEvents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return eventNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func eventNames() []string {
+	var names []string
+	for _, t := range slices.Concat(events.Types(events.Governed), events.Types(events.Agent)) {
+		names = append(names, string(t))
+	}
+	return names
+}
+
+// check finds contradictions before any file is opened.
+func (o emitOptions) check(c *cobra.Command) error {
+	switch {
+	case o.attempts < 1 || o.attempts > 100:
+		return usagef("--attempts must be between 1 and 100, not %d", o.attempts)
+	case o.deadline <= 0:
+		return usagef("--deadline must be positive, not %s", o.deadline)
+	case o.dryRun && o.requireDelivery:
+		return usagef("--dry-run sends nothing, so --require-delivery can't be met")
+	case o.agent.durationMS < 0:
+		return usagef("--duration-ms must not be negative, but is %d", o.agent.durationMS)
+	case c.Flags().Changed("payload") && o.payload == "":
+		return usagef("--payload is empty").hint("give JSON, @FILE or - for stdin")
+	}
+	return nil
+}
+
+func runEmit(ctx context.Context, a *app, name string, o emitOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, o.deadline)
+	defer cancel()
+	eventType, err := events.ParseType(name)
+	if err != nil {
+		return cannot("unknown_event", err)
+	}
+	g, err := a.open()
+	if err != nil {
+		return err
+	}
+	messages, filtered, err := o.messages(g, string(eventType))
+	if err != nil {
+		return err
+	}
+	event, err := o.mint(a, g, eventType)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return a.printDryRun(event, messages, filtered, o.json)
+	}
+	report, err := submit(ctx, a, g, event, messages, o)
+	if err != nil {
+		return err
+	}
+	return a.answerEmit(report, filtered, o)
+}
+
+// submit sends the event, then settles what dead processes left: the event at
+// hand goes first.
+func submit(ctx context.Context, a *app, g *governed, event events.Event, messages []queue.Message, o emitOptions) (queue.Report, error) {
+	p, err := newPipeline(a, g)
+	if err != nil {
+		return queue.Report{}, err
+	}
+	defer p.close(a)
+	for i := range messages {
+		messages[i].ContentType = "application/json"
+		messages[i].Attempts = o.attempts
+		messages[i].ExpiresAt = event.EmittedAt.Add(governedMaxAge)
+	}
+	batch, err := p.queue.Submit(ctx, event, messages)
+	if err != nil {
+		a.log.Debug("the event is not on disk; it is sent all the same", "cause", err)
+	}
+	report := p.queue.Drain(ctx, batch)
+	if _, err := p.queue.Recover(context.WithoutCancel(ctx)); err != nil {
+		// The event at hand is told and recorded; what an earlier process
+		// left is found by the next command again.
+		a.log.Warn(err.Error())
+	}
+	return report, nil
+}
+
+// answerEmit prints what became of the event and picks the exit code.
+func (a *app) answerEmit(r queue.Report, filtered int, o emitOptions) error {
+	if o.json {
+		a.printJSON(withError(resultDocument(r, filtered), r.Err))
+	} else {
+		a.printOutcomes(r)
+	}
+	if len(r.Outcomes) == 0 {
+		fmt.Fprintf(a.Stderr, "agentxchain: no target is subscribed to %s\n", r.Event.Type)
+	}
+	a.sayUnwritable(r)
+	switch {
+	case r.Err != nil:
+		return verdict(exitCannot)
+	case o.requireDelivery && (len(r.Outcomes) == 0 || r.Count(queue.StateDelivered) < len(r.Outcomes)):
+		return verdict(exitBad)
+	}
+	return nil
+}
+
+// messages lists the targets that take the event. filtered counts those that
+// --target left out.
+func (o emitOptions) messages(g *governed, eventType string) (messages []queue.Message, filtered int, err error) {
+	if err := o.checkTargets(g, eventType); err != nil {
+		return nil, 0, err
+	}
+	for _, t := range routing.Match(eventType, subscriptions(g.config.Webhooks)) {
+		if len(o.targets) > 0 && !slices.Contains(o.targets, t.Name) {
+			filtered++
+			continue
+		}
+		messages = append(messages, queue.Message{Target: t})
+	}
+	return messages, filtered, nil
+}
+
+// checkTargets refuses a --target that can never be called.
+func (o emitOptions) checkTargets(g *governed, eventType string) error {
+	var names []string
+	for _, h := range g.config.Webhooks {
+		names = append(names, h.Name)
+	}
+	for _, name := range o.targets {
+		i := slices.Index(names, name)
+		if i < 0 {
+			f := cannot("unknown_target", fmt.Errorf("no webhook of %s is named %q", g.root.ConfigFile(), name))
+			if near := suggest.Nearest(name, names); near != "" {
+				return f.hint("did you mean %q?", near)
+			}
+			return f.hint("there are: %q", names)
+		}
+		if !slices.Contains(g.config.Webhooks[i].Events, eventType) {
+			return cannot("unsubscribed_target", fmt.Errorf("webhook %q is not subscribed to %s", name, eventType)).
+				hint("add the event to its list in %s", g.root.ConfigFile())
+		}
+	}
+	return nil
+}
+
+// printDryRun shows what would be sent, and where to.
+func (a *app) printDryRun(e events.Event, messages []queue.Message, filtered int, asJSON bool) error {
+	envelope, err := ecmajson.Parse(e.Body, ecmajson.Options{})
+	if err != nil {
+		return cannot("internal", err)
+	}
+	if !asJSON {
+		fmt.Fprintf(a.Stdout, "%s\n", ecmajson.AppendIndent(nil, envelope, ""))
+		for _, m := range messages {
+			fmt.Fprintf(a.Stdout, "%s  would be called\n", m.Target.Name)
+		}
+		return nil
+	}
+	names := make([]string, len(messages))
+	for i, m := range messages {
+		names[i] = m.Target.Name
+	}
+	a.printJSON(ecmajson.NewObject().
+		Set("dry_run", ecmajson.NewBool(true)).
+		Set("envelope", envelope).
+		Set("targets", ecmajson.NewStrings(names)).
+		Set("skipped", ecmajson.NewInt(int64(filtered))))
+	return nil
+}
+
+// argument returns the bytes of a flag that is text, @FILE or - for stdin.
+// More than limit bytes are an error.
+func (a *app) argument(flag, value string, limit int64) (name string, b []byte, err error) {
+	switch {
+	case value == "-":
+		b, err = readLimited(a.Stdin, limit)
+		return "stdin", b, err
+	case len(value) > 1 && value[0] == '@':
+		f, err := os.Open(a.path(value[1:]))
+		if err != nil {
+			return "", nil, fmt.Errorf("--%s: %w", flag, err)
+		}
+		defer f.Close()
+		b, err = readLimited(f, limit)
+		if err != nil {
+			err = fmt.Errorf("--%s: %w", flag, err)
+		}
+		return value[1:], b, err
+	}
+	return "--" + flag, []byte(value), nil
+}
+
+// readLimited reads one byte more than the limit at most, so that the caller
+// sees that there is too much without reading all of it.
+func readLimited(r io.Reader, limit int64) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r, limit+1))
+}
