@@ -1,0 +1,336 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"agentxchain/internal/ecmajson"
+)
+
+// The formats of an entry (contract, section 6.3).
+const (
+	formatJSON  = "json"
+	formatJSONL = "jsonl"
+	formatText  = "text"
+)
+
+// entry is one file of a bundle, counted and hashed, ready to be written.
+type entry struct {
+	// key is the path in the bundle: relative, with slashes, UTF-8.
+	key    string
+	format string
+	// size counts the bytes that are exported; a torn tail is not among them.
+	size int64
+	// sum is the SHA-256 of those bytes, in lower-case hex.
+	sum string
+	// records counts the elements of data of a JSONL file.
+	records int64
+	// foreign lists the first lines of a JSONL file that are not JSON, by
+	// physical number; foreignLines counts them all.
+	foreign      []int64
+	foreignLines int64
+	// tail is the unfinished last line of the audit.
+	tail []byte
+	// broken says that a .json file is not JSON, so its format is text.
+	broken bool
+	src    *snapshot
+}
+
+// maxForeignListed is how many foreign lines are listed by number.
+const maxForeignListed = 20
+
+// reader reads governed files into entries and writes entries into documents.
+// Its buffers are shared by all files of a bundle.
+type reader struct {
+	ctx     context.Context
+	keeper  keeper
+	scanner scanner
+	buf     []byte
+	region  []byte
+}
+
+// survey says how one file is read.
+type survey struct {
+	// name is the file's path below root, key its path in the bundle.
+	name, key string
+	// hold keeps the content in memory whatever its size.
+	hold bool
+	// audit is set for the notification audit: it is opened between two
+	// appends, and an unfinished last line is left out.
+	audit bool
+	// record, if set, is called with every JSONL record in order; restart,
+	// if set, before the first one, and again when reading starts anew.
+	record  func(line []byte) error
+	restart func()
+}
+
+// surveyAttempts is how often a file that is being rewritten is read before
+// its export fails.
+const surveyAttempts = 3
+
+// read takes a snapshot of one file and reads it once: hash, format, records.
+func (r *reader) read(root *os.Root, s survey) (*entry, error) {
+	var err error
+	for range surveyAttempts {
+		var src *snapshot
+		if src, err = r.keeper.take(r.ctx, root, s.name, s.audit); err != nil {
+			break
+		}
+		if s.restart != nil {
+			s.restart()
+		}
+		var e *entry
+		if e, err = r.examine(src, s); err == nil {
+			return e, nil
+		}
+		src.release()
+		if !errors.Is(err, errShrank) {
+			break
+		}
+	}
+	return nil, fileError(s.name, err)
+}
+
+func (r *reader) examine(src *snapshot, s survey) (*entry, error) {
+	e := &entry{key: s.key, format: formatText, src: src, size: src.size}
+	hash := sha256.New()
+	cut, check := cutAtRunes, func([]byte, bool) (int, error) { return 0, nil }
+	switch {
+	case strings.HasSuffix(s.key, ".jsonl"):
+		e.format, cut, check = formatJSONL, cutAtLines, r.lineChecker(e, s)
+	case strings.HasSuffix(s.key, ".json"):
+		e.format = formatJSON
+		r.scanner.reset()
+		check = r.documentChecker(e)
+	}
+	err := r.keeper.first(r.ctx, src, s.hold, &r.buf, cut, func(block []byte, last bool) error {
+		leftOut, err := check(block, last)
+		hash.Write(block[:len(block)-leftOut])
+		return err
+	})
+	e.size -= int64(len(e.tail))
+	e.sum = hex.EncodeToString(hash.Sum(nil))
+	return e, err
+}
+
+// documentChecker checks a .json file. One that is not JSON is exported as
+// text: its bytes are evidence all the same.
+func (r *reader) documentChecker(e *entry) func(block []byte, last bool) (int, error) {
+	return func(block []byte, last bool) (int, error) {
+		r.scanner.feed(block)
+		if last && !r.scanner.complete() {
+			e.format, e.broken = formatText, true
+		}
+		return 0, nil
+	}
+}
+
+// lineChecker checks the records of a JSONL file. It returns how many bytes at
+// the end of a block do not belong to the entry.
+func (r *reader) lineChecker(e *entry, s survey) func(block []byte, last bool) (int, error) {
+	number := int64(0)
+	return func(block []byte, _ bool) (int, error) {
+		for rest := block; len(rest) > 0; {
+			line, after, terminated := cutLine(rest)
+			number++
+			switch {
+			case ecmajson.IsBlank(line):
+			case r.scanner.valid(line):
+				e.records++
+				if s.record != nil {
+					if err := s.record(line); err != nil {
+						return 0, err
+					}
+				}
+			case s.audit && !terminated:
+				e.tail = bytes.Clone(rest)
+				return len(rest), nil
+			default:
+				e.addForeign(number)
+			}
+			rest = after
+		}
+		return 0, nil
+	}
+}
+
+func (e *entry) addForeign(line int64) {
+	e.foreignLines++
+	if len(e.foreign) < maxForeignListed {
+		e.foreign = append(e.foreign, line)
+	}
+}
+
+// write writes the entry as a member of the files object.
+func (r *reader) write(d *document, e *entry) error {
+	d.key(e.key)
+	d.open("{")
+	d.member("format", ecmajson.NewString(e.format))
+	err := r.writeContent(d, e, r.dataWriter(d, e))
+	d.close("}")
+	return err
+}
+
+// writeContent writes bytes, sha256, content_base64 and, through data, the key
+// data. Into a file both representations are written side by side, so that
+// the content is read once; into a stream one after the other.
+func (r *reader) writeContent(d *document, e *entry, data *dataWriter) error {
+	d.member("bytes", ecmajson.NewInt(e.size))
+	d.member("sha256", ecmajson.NewString(e.sum))
+	d.key("content_base64")
+	d.text(`"`)
+	if d.seekable() && e.src.content == nil {
+		return r.writeSideBySide(d, e, data)
+	}
+	err := r.copyContent(e, &base64Writer{o: d.output}, nil)
+	d.text(`"`)
+	if err != nil || data == nil {
+		return err
+	}
+	data.begin()
+	return r.copyContent(e, nil, data)
+}
+
+func (r *reader) writeSideBySide(d *document, e *entry, data *dataWriter) error {
+	region := d.region((e.size+2)/3*4, r.regionBuffer())
+	d.text(`"`)
+	if data != nil {
+		data.begin()
+	}
+	err := r.copyContent(e, &base64Writer{o: region}, data)
+	return errors.Join(err, region.flush())
+}
+
+func (r *reader) regionBuffer() []byte {
+	if r.region == nil {
+		r.region = make([]byte, 0, outputBuffer)
+	}
+	return r.region
+}
+
+// copyContent reads the content again, into the encoder, the data writer or
+// both, and makes sure that it is still what was hashed.
+func (r *reader) copyContent(e *entry, encoder *base64Writer, data *dataWriter) error {
+	cut := cutAtRunes
+	if e.format == formatJSONL {
+		cut = cutAtLines
+	}
+	hash := sha256.New()
+	err := r.keeper.again(r.ctx, e.src, e.size, &r.buf, cut, func(block []byte, last bool) error {
+		if !e.src.private() {
+			hash.Write(block)
+		}
+		if encoder != nil {
+			_, _ = encoder.Write(block)
+		}
+		if data != nil {
+			data.add(block)
+		}
+		return nil
+	})
+	if err == nil && !e.src.private() && hex.EncodeToString(hash.Sum(nil)) != e.sum {
+		err = errChanged
+	}
+	if err != nil {
+		return fileError(e.src.name, err)
+	}
+	if encoder != nil {
+		encoder.close()
+	}
+	if data != nil {
+		data.end()
+	}
+	return nil
+}
+
+// dataWriter writes the key data: begin, add for each block, end.
+type dataWriter struct {
+	begin func()
+	add   func(block []byte)
+	end   func()
+}
+
+func (r *reader) dataWriter(d *document, e *entry) *dataWriter {
+	switch e.format {
+	case formatJSONL:
+		return r.recordsWriter(d, e)
+	case formatJSON:
+		return jsonWriter(d)
+	}
+	return textWriter(d)
+}
+
+// recordsWriter writes the records of a JSONL file as they are, byte for byte,
+// which a verifier can compare without parsing; lines that are not JSON are
+// left out.
+func (r *reader) recordsWriter(d *document, e *entry) *dataWriter {
+	return &dataWriter{
+		begin: func() { d.key("data"); d.open("[") },
+		add: func(block []byte) {
+			for len(block) > 0 {
+				var line []byte
+				line, block, _ = cutLine(block)
+				if ecmajson.IsBlank(line) || e.foreignLines > 0 && !r.scanner.valid(line) {
+					continue
+				}
+				d.next()
+				d.jsonText(bytes.Trim(line, " \t\r"))
+			}
+		},
+		end: func() { d.close("]") },
+	}
+}
+
+// jsonText writes text that is JSON once bytes that are not UTF-8 are replaced.
+func (d *document) jsonText(b []byte) {
+	if utf8.Valid(b) {
+		_, _ = d.Write(b)
+		return
+	}
+	d.text(ecmajson.DecodeText(b))
+}
+
+// jsonWriter writes a .json file without the white space between its tokens.
+func jsonWriter(d *document) *dataWriter {
+	inString, escaped := false, false
+	return &dataWriter{
+		begin: func() { d.key("data") },
+		add: func(block []byte) {
+			start := 0
+			for i, c := range block {
+				switch {
+				case escaped:
+					escaped = false
+				case inString:
+					escaped, inString = c == '\\', c != '"'
+				case c == '"':
+					inString = true
+				case c == ' ', c == '\n', c == '\t', c == '\r':
+					d.jsonText(block[start:i])
+					start = i + 1
+				}
+			}
+			d.jsonText(block[start:])
+		},
+		end: func() {},
+	}
+}
+
+// textWriter writes the content as one string.
+func textWriter(d *document) *dataWriter {
+	var buf []byte
+	return &dataWriter{
+		begin: func() { d.key("data"); d.text(`"`) },
+		add: func(block []byte) {
+			buf = ecmajson.AppendString(buf[:0], ecmajson.DecodeText(block))
+			_, _ = d.Write(buf[1 : len(buf)-1])
+		},
+		end: func() { d.text(`"`) },
+	}
+}
