@@ -70,7 +70,7 @@ same name, which runs the agents; this one notifies, exports and verifies.`,
 		return usagef("%w", err).hint("see `%s --help`", c.CommandPath())
 	})
 	c.CompletionOptions.HiddenDefaultCmd = false
-	c.AddCommand(newNotify(a), newConfig(a), newSchema(a), newVersion(a))
+	c.AddCommand(newNotify(a), newExport(a), newConfig(a), newSchema(a), newVersion(a))
 	c.AddCommand(newTopics()...)
 	return c
 }
