@@ -48,7 +48,13 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	return tr.RoundTrip(req)
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		// net/http lets a dial go on after its request was given up, for the
+		// benefit of later ones. There are none here, and nothing else to close.
+		tr.CloseIdleConnections()
+	}
+	return resp, err
 }
 
 // route is what two requests must share to share a transport.

@@ -427,7 +427,30 @@ func TestAbandonedCallEnds(t *testing.T) {
 	}
 }
 
-// The certificates of a test server work as SSL_CERT_FILE and in SSL_CERT_DIR.
+// A call that is given up while it connects leaves nothing behind, although
+// net/http itself would go on.
+func TestAbandonedDialEnds(t *testing.T) {
+	g := New(Config{Tier: Governed})
+	dialling, ended := make(chan struct{}), make(chan struct{})
+	g.dial = func(ctx context.Context, _ *net.Dialer, _ netip.AddrPort) (net.Conn, error) {
+		close(dialling)
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-dialling; cancel() }()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://10.0.0.1/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Client().Do(req); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	<-ended
+}
+
+// writeCertificate writes the certificate of a test server to a file of its own folder.
 func writeCertificate(t *testing.T, srv *httptest.Server) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")

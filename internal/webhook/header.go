@@ -113,10 +113,11 @@ func requestHeader(headers []Header, contentType, agent string) (http.Header, *p
 		keys[lower] = key
 		out[key] = []string{value}
 	}
-	for name, value := range map[string]string{"User-Agent": agent, "Accept": "*/*"} {
-		if _, seen := keys[strings.ToLower(name)]; !seen {
-			out[name] = []string{value}
-		}
+	if _, seen := keys["user-agent"]; !seen {
+		out["User-Agent"] = []string{agent}
+	}
+	if _, seen := keys["accept"]; !seen {
+		out["Accept"] = []string{"*/*"}
 	}
 	return out, nil
 }

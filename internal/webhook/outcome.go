@@ -102,7 +102,11 @@ func networkFailure(err error, phase delivery.Phase) delivery.Result {
 	if broken(err) || phase != delivery.PhaseRead {
 		return failure(delivery.ReasonReset, systemCause(err, "connection closed before the end of the answer"))
 	}
-	return failure(delivery.ReasonProtocol, protocolCause(err))
+	// An answer that was cut short can look like garbage, so it is worth
+	// another try, unlike a request that cannot be made.
+	res := failure(delivery.ReasonProtocol, protocolCause(err))
+	res.Retry = true
+	return res
 }
 
 func dnsCause(err *net.DNSError) string {

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"crypto/tls"
 	"net/http/httptrace"
 	"sync/atomic"
 
@@ -38,7 +37,6 @@ func (p *progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		ConnectStart:         func(string, string) { p.reach(delivery.PhaseConnect) },
 		TLSHandshakeStart:    func() { p.reach(delivery.PhaseTLS) },
-		TLSHandshakeDone:     func(tls.ConnectionState, error) {},
 		GotConn:              func(httptrace.GotConnInfo) { p.reach(delivery.PhaseWrite) },
 		GotFirstResponseByte: func() { p.reach(delivery.PhaseRead) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
