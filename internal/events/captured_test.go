@@ -378,9 +378,9 @@ func checkOrder(t *testing.T, what string, v *ecmajson.Value, want []string) {
 // Where a project still is in the state in which the Node CLI sent an event,
 // we fill in the very same payload.
 func TestPayloadsOfProjectsAsCaptured(t *testing.T) {
-	n := 0
+	n, all := 0, projects(t)
 	for _, c := range captures(t) {
-		for _, p := range projects(t) {
+		for _, p := range all {
 			if !sameMoment(c, p) {
 				continue
 			}
