@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -132,16 +133,24 @@ func leaves(issues []Issue, e *jsonschema.ValidationError) []Issue {
 	return issues
 }
 
-// plain converts a document to what the library validates. JSON has no
-// infinity, though 1e400 is one to ECMAScript: it becomes a string, so that it
-// is no number where a number is wanted.
+// infinity stands for what 1e400 is to ECMAScript: JSON has no such number, so
+// one takes its place that is as large as doubles get and no integer.
+func infinity(sign int) json.Number {
+	digits := "1" + strings.Repeat("0", 308) + ".5"
+	if sign < 0 {
+		return json.Number("-" + digits)
+	}
+	return json.Number(digits)
+}
+
+// plain converts a document to what the library validates.
 func plain(v *ecmajson.Value) any {
 	switch v.Kind() {
 	case ecmajson.Bool:
 		return v.True()
 	case ecmajson.Number:
-		if math.IsInf(v.Num(), 0) {
-			return v.Literal()
+		if sign := cmp.Compare(v.Num(), 0); math.IsInf(v.Num(), sign) {
+			return infinity(sign)
 		}
 		return v.Num()
 	case ecmajson.String:

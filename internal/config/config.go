@@ -104,22 +104,32 @@ func Check(root project.Root, env project.Env, opts Options) (*Config, Problems)
 	return cfg, c.problems
 }
 
-// load reads the file, applies every rule and composes what comes out. The
-// result is meaningful only when no problem is an error.
+// load reads the file, applies every rule and composes what comes out, nil
+// when a problem is an error.
 func (c *checker) load(root project.Root, env project.Env) *Config {
-	if !c.read(root) || !c.generation() {
+	src, err := root.ReadConfig()
+	if err != nil {
+		c.whole(err, readHint(err))
 		return nil
+	}
+	if c.check(src); c.problems.Bad() {
+		return nil
+	}
+	cfg := compose(c.doc)
+	cfg.Root, cfg.src, cfg.env = root, src, env
+	return cfg
+}
+
+// check applies every rule to the content of a file.
+func (c *checker) check(src []byte) {
+	c.src = src
+	if !c.parse() || !c.generation() {
+		return
 	}
 	c.governed()
 	if v := c.doc.Get("notifications"); v.Truthy() {
 		c.notifications(v)
 	}
-	if c.problems.Bad() {
-		return nil
-	}
-	cfg := compose(c.doc)
-	cfg.Root, cfg.src, cfg.env = root, c.src, env
-	return cfg
 }
 
 // compose builds a Config from a document without errors.

@@ -8,18 +8,11 @@ import (
 	"unicode/utf8"
 
 	"agentxchain/internal/ecmajson"
-	"agentxchain/internal/project"
 )
 
-// read reads and parses the file. It reports whether there is a document.
-func (c *checker) read(root project.Root) bool {
-	src, err := root.ReadConfig()
-	if err != nil {
-		c.whole(err, readHint(err))
-		return false
-	}
-	c.src = src
-	doc, err := ecmajson.Parse(src, ecmajson.Options{MaxDepth: maxDepth})
+// parse reports whether the file holds a JSON document.
+func (c *checker) parse() bool {
+	doc, err := ecmajson.Parse(c.src, ecmajson.Options{MaxDepth: maxDepth})
 	if err != nil {
 		c.syntax(err)
 		return false

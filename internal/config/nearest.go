@@ -5,6 +5,9 @@ import "strings"
 // maxName is the longest name, in bytes, for which a nearest one is sought.
 const maxName = 64
 
+// minStem is how many bytes the beginning of a candidate must have to be near it.
+const minStem = 5
+
 // suggest returns a hint that names the candidate that was probably meant, or
 // all of them when none is near and they are few.
 func suggest(name string, candidates []string) string {
@@ -18,7 +21,8 @@ func suggest(name string, candidates []string) string {
 }
 
 // nearest returns the candidate with the smallest edit distance to name, the
-// first of equals, or "" when none is near. Case and the choice between "_",
+// first of equals, or "" when none is near. The beginning of a candidate is
+// near to it. Case and the choice between "_",
 // "-", "." and " " do not count.
 func nearest(name string, candidates []string) string {
 	if name == "" || len(name) > maxName {
@@ -30,7 +34,11 @@ func nearest(name string, candidates []string) string {
 		if len(c) > maxName {
 			continue
 		}
-		if d := distance(name, fold(c)); d < least {
+		d := distance(name, fold(c))
+		if len(name) >= minStem && strings.HasPrefix(fold(c), name) {
+			d = 1
+		}
+		if d < least {
 			best, least = c, d
 		}
 	}

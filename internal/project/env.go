@@ -81,6 +81,9 @@ func (e Env) find(name string) (value, origin string, ok bool) {
 	if e.process != nil {
 		value, ok = e.process(name)
 	}
+	if !ok {
+		value = ""
+	}
 	if v, inFile := e.files[name]; inFile && value == "" {
 		return v.value, fmt.Sprintf("%s:%d", v.file, v.line), true
 	}
