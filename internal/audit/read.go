@@ -172,8 +172,11 @@ type Key struct {
 // there is no file. Lines that are not ours are passed over.
 func (l *Log) Recorded(from int64, keys []Key) (map[Key]delivery.Reason, error) {
 	found := make(map[Key]delivery.Reason)
+	if len(keys) == 0 {
+		return found, nil
+	}
 	f, size, err := l.openToRead()
-	if errors.Is(err, fs.ErrNotExist) || len(keys) == 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
 	}
 	if err != nil {
