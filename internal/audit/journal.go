@@ -88,7 +88,7 @@ type journal struct {
 	start int64
 	// pending is that record as a process that died left it; usually empty.
 	pending []byte
-	// length is that of the record, as far as this process wrote it.
+	// length is that of the record as it stands in the file now.
 	length int
 	// created says that the file's name is not yet durable.
 	created bool
@@ -106,6 +106,7 @@ func (l *Log) openJournal(create bool) (*journal, error) {
 		return nil, l.wrap("repair", err)
 	}
 	path := filepath.Join(dir, RecoveredName)
+	l.journalPath = path
 	j := &journal{}
 	if create {
 		j.f, j.created, err = openOrCreate(path, os.O_RDWR)
@@ -134,6 +135,7 @@ func (j *journal) readPending() error {
 		return err
 	}
 	j.pending = make([]byte, info.Size()-j.start)
+	j.length = len(j.pending)
 	_, err = j.f.ReadAt(j.pending, j.start)
 	return ignoreEOF(err)
 }
@@ -179,7 +181,7 @@ func (j *journal) write(record []byte) error {
 
 // finish says that the fragment is blanked.
 func (j *journal) finish() error {
-	end := j.start + int64(max(j.length, len(j.pending)))
+	end := j.start + int64(j.length)
 	if _, err := j.f.WriteAt([]byte{'\n'}, end); err != nil {
 		return j.error("write", err)
 	}

@@ -29,7 +29,7 @@ const DefaultLockTimeout = 5 * time.Second
 
 // ErrLocked means that another writer held the lock for the whole of
 // [Options].LockTimeout.
-var ErrLocked = errors.New("another writer holds its lock")
+var ErrLocked = errors.New("another process held its lock all the time; is one stopped or stuck?")
 
 // errHeld is what tryLock returns while another holder has the lock.
 var errHeld = errors.New("lock held")
@@ -40,7 +40,8 @@ var errGlued = errors.New("every try landed behind an unfinished line of another
 // Options configures a [Log].
 type Options struct {
 	// OwnDir returns the folder for [RecoveredName], creating it when it is
-	// missing. It is called at most once per [Log.Record]. Required.
+	// missing. It is called at the first [Log.Record] and at each repair.
+	// Required.
 	OwnDir func() (string, error)
 	// LockTimeout bounds the wait for the lock in one call; 0 means
 	// [DefaultLockTimeout].
@@ -65,10 +66,14 @@ type Log struct {
 	file *os.File
 	// identity tells whether the path still names file.
 	identity fs.FileInfo
-	// unsynced and newName say what the next Sync has to make durable.
-	unsynced, newName bool
-	// resumed says that no repair of a process that died is left to finish.
-	resumed bool
+	// unsynced says that file holds what is not yet durable, newNames lists
+	// the folders of which the same is true.
+	unsynced bool
+	newNames []string
+	// journalPath is that of the recovered file, once known; settledSize was
+	// its size when no repair was pending.
+	journalPath string
+	settledSize int64
 }
 
 // New returns a log of the file at path. It opens and creates nothing.
@@ -111,8 +116,8 @@ func (l *Log) Size() (int64, error) {
 //
 // After an error, [ErrLocked] among them, nothing or only a part is recorded
 // and the caller owes the reader of stderr every [Line] whole. The end of ctx
-// ends the wait for the lock: pass one that a signal does not cancel, so that
-// interrupted attempts are recorded too.
+// ends the wait for the lock, nothing else: pass one that a signal does not
+// cancel, so that interrupted attempts are recorded too.
 func (l *Log) Record(ctx context.Context, attempts ...delivery.Attempt) error {
 	if len(attempts) == 0 {
 		return nil
@@ -128,8 +133,8 @@ func (l *Log) Record(ctx context.Context, attempts ...delivery.Attempt) error {
 // was created. It needs no lock and does nothing when nothing was recorded.
 func (l *Log) Sync() error {
 	<-l.turn
-	f, unsynced, newName := l.file, l.unsynced, l.newName
-	l.unsynced, l.newName = false, false
+	f, unsynced, newNames := l.file, l.unsynced, l.newNames
+	l.unsynced, l.newNames = false, nil
 	l.turn <- struct{}{}
 	if unsynced {
 		// A file that was closed meanwhile was synced by who closed it.
@@ -137,9 +142,8 @@ func (l *Log) Sync() error {
 			return l.wrap("sync", err)
 		}
 	}
-	if newName {
-		dir := filepath.Dir(l.path)
-		if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+	for _, dir := range newNames {
+		if err := syncDir(dir); err != nil {
 			return l.wrap("sync the folder of", err)
 		}
 	}
@@ -180,10 +184,8 @@ func (l *Log) Snapshot(ctx context.Context) (*os.File, int64, error) {
 func (l *Log) locked(ctx context.Context, do func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.lockTimeout, ErrLocked)
 	defer cancel()
-	select {
-	case <-l.turn:
-	case <-ctx.Done():
-		return l.wrap("lock", context.Cause(ctx))
+	if err := l.takeTurn(ctx); err != nil {
+		return l.wrap("lock", err)
 	}
 	defer func() { l.turn <- struct{}{} }()
 
@@ -196,6 +198,22 @@ func (l *Log) locked(ctx context.Context, do func() error) error {
 		err = errors.Join(err, l.wrap("unlock", unlockErr), l.drop())
 	}
 	return err
+}
+
+// takeTurn waits until no other goroutine uses the file. Even when ctx is over
+// it takes what needs no waiting.
+func (l *Log) takeTurn(ctx context.Context) error {
+	select {
+	case <-l.turn:
+		return nil
+	default:
+	}
+	select {
+	case <-l.turn:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // lock opens the file unless it is open, and locks the file that stands at
@@ -256,18 +274,26 @@ func (l *Log) open() error {
 	if l.file != nil {
 		return nil
 	}
-	if err := makeDir(filepath.Dir(l.path)); err != nil {
+	dir := filepath.Dir(l.path)
+	made, err := makeDir(dir)
+	if made {
+		l.newNames = append(l.newNames, filepath.Dir(dir))
+	}
+	if err != nil {
 		return err
 	}
 	f, created, err := openOrCreate(l.path, os.O_RDWR|os.O_APPEND)
 	if err != nil {
 		return err
 	}
+	if created {
+		l.newNames = append(l.newNames, dir)
+	}
 	identity, err := f.Stat()
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	l.file, l.identity, l.newName = f, identity, l.newName || created
+	l.file, l.identity = f, identity
 	return nil
 }
 
@@ -282,25 +308,20 @@ func (l *Log) drop() error {
 		err = syncData(l.file)
 	}
 	err = errors.Join(err, l.file.Close())
-	l.file, l.unsynced, l.resumed = nil, false, false
+	l.file, l.unsynced = nil, false
 	return err
 }
 
 // makeDir creates dir with mode 0700, whatever the umask, unless it exists.
 // Its parent is the project, which must exist.
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o700)
-	switch {
-	case err == nil:
-		return os.Chmod(dir, 0o700)
+func makeDir(dir string) (made bool, err error) {
+	switch err := os.Mkdir(dir, 0o700); {
 	case errors.Is(err, fs.ErrExist):
-		return nil
+		return false, nil
+	case err != nil:
+		return false, err
 	}
-	// A folder on a read-only file system exists all the same.
-	if _, statErr := os.Stat(dir); statErr == nil {
-		return nil
-	}
-	return err
+	return true, os.Chmod(dir, 0o700)
 }
 
 // openOrCreate opens a regular file, or creates it with mode 0600 whatever

@@ -164,8 +164,11 @@ func (r *Reader) Offset() int64 { return r.offset }
 // there is no file. Lines that are not ours are passed over.
 func (l *Log) Recorded(from int64, keys []delivery.AttemptKey) (map[delivery.AttemptKey]delivery.Reason, error) {
 	found := make(map[delivery.AttemptKey]delivery.Reason)
+	if len(keys) == 0 {
+		return found, nil
+	}
 	f, size, err := l.openToRead()
-	if errors.Is(err, fs.ErrNotExist) || len(keys) == 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
 	}
 	if err != nil {

@@ -36,19 +36,14 @@ var (
 // next one where to go on.
 func (l *Log) repair() (int64, error) {
 	size, whole, err := l.look()
-	if err != nil || whole && l.resumed {
+	if err != nil || whole && l.settled() {
 		return size, err
 	}
 	j, err := l.openJournal(!whole)
-	if err != nil {
-		return 0, err
-	}
-	if j == nil {
-		l.resumed = true
-		return size, nil
+	if j == nil || err != nil {
+		return size, err
 	}
 	defer j.close()
-	l.resumed = false
 	if err := l.resume(j); err != nil {
 		return 0, err
 	}
@@ -58,8 +53,22 @@ func (l *Log) repair() (int64, error) {
 		}
 		size = -1
 	}
-	l.resumed = true
+	l.settledSize = j.start
 	return size, nil
+}
+
+// settled reports whether no process left a repair unfinished, by the size of
+// the journal. It is asked before every write, because who seals or exports
+// the line of a fragment must find it blanked for good.
+func (l *Log) settled() bool {
+	if l.journalPath == "" {
+		return false
+	}
+	info, err := os.Lstat(l.journalPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	return err == nil && (info.Size() == 0 || info.Size() == l.settledSize)
 }
 
 // look returns the file's size and whether it ends with a newline. As long as
@@ -217,9 +226,11 @@ func fragmentLen(line []byte, seen int) int {
 // the line's length. Each place where the text stops being JSON is a seam, and
 // the object behind it begins at the last brace up to there. An object inside
 // an unfinished one makes no seam: it is a part of the fragment. Each byte is
-// read at most twice.
+// read at most twice; more seams than writers make are not followed.
 func objectAtEnd(line []byte) int {
-	for at := bytes.IndexByte(line, '{'); at >= 0; {
+	const maxSeams = 1000
+	at := bytes.IndexByte(line, '{')
+	for seams := 0; at >= 0 && seams < maxSeams; seams++ {
 		rest := line[at:]
 		valid, err := validPrefix(rest)
 		switch {

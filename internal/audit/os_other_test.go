@@ -1,0 +1,7 @@
+//go:build !linux
+
+package audit
+
+import "errors"
+
+func setFilesystemUser(int) error { return errors.ErrUnsupported }

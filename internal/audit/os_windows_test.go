@@ -1,0 +1,5 @@
+package audit
+
+import "errors"
+
+func helpRecordLimited([]string) error { return errors.ErrUnsupported }
