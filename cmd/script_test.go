@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"agentxchain/cmd"
@@ -51,10 +53,29 @@ func TestScripts(t *testing.T) {
 				env.Defer(s.Close)
 				env.Setenv(name, s.URL)
 			}
-			return nil
+			return writeInputs(env.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+// writeInputs adds the inputs that no text file can hold to every script's
+// folder p, where there is one.
+func writeInputs(dir string) error {
+	p := filepath.Join(dir, "p")
+	if _, err := os.Stat(p); err != nil {
+		return nil
+	}
+	for name, content := range map[string]string{
+		"latin1.json": "{\"a\": \"\xe9\"}",
+		"deep.json":   `{"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
+		"large.json":  `{"a":"` + strings.Repeat("x", 8<<20) + `"}`,
+	} {
+		if err := os.WriteFile(filepath.Join(p, name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exits runs a program and wants one exit code: exits 2 agentxchain ...
