@@ -22,7 +22,7 @@ import (
 // schemaCache compiles each schema once.
 var schemaCache sync.Map
 
-func schema(t testing.TB, name string) *jsonschema.Schema {
+func schema(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
 	if s, ok := schemaCache.Load(name); ok {
 		return s.(*jsonschema.Schema)
@@ -40,7 +40,7 @@ func schema(t testing.TB, name string) *jsonschema.Schema {
 	return s
 }
 
-func schemaSource(t testing.TB, name string) []byte {
+func schemaSource(t *testing.T, name string) []byte {
 	t.Helper()
 	src, err := os.ReadFile(filepath.Join(fixtures.Root(t), "schemas", name+".schema.json"))
 	if err != nil {
@@ -50,7 +50,7 @@ func schemaSource(t testing.TB, name string) []byte {
 }
 
 // schemaKeys lists the properties of a schema in the order in which it has them.
-func schemaKeys(t testing.TB, name string) []string {
+func schemaKeys(t *testing.T, name string) []string {
 	t.Helper()
 	v, err := ecmajson.Parse(schemaSource(t, name), ecmajson.Options{UniqueKeys: true})
 	if err != nil {
@@ -59,12 +59,12 @@ func schemaKeys(t testing.TB, name string) []string {
 	return v.Get("properties").OwnKeys()
 }
 
-func validate(t testing.TB, name string, v *ecmajson.Value) error {
+func validate(t *testing.T, name string, v *ecmajson.Value) error {
 	t.Helper()
 	return validateBytes(t, name, ecmajson.Append(nil, v))
 }
 
-func validateBytes(t testing.TB, name string, src []byte) error {
+func validateBytes(t *testing.T, name string, src []byte) error {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(src))
 	d.UseNumber()
