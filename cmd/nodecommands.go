@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"agentxchain/internal/suggest"
+
+	"github.com/spf13/cobra"
 )
 
 // nodeCommands are the commands of the Node CLI that this program lacks.
@@ -20,14 +22,14 @@ const nodeCommands = " accept-turn approve-completion approve-transition attenti
 
 // unknownCommand is the check of the words after the program's name when no
 // command of ours matches.
-func unknownCommand(a *app, words []string) error {
+func unknownCommand(a *app, c *cobra.Command, words []string) error {
 	if len(words) == 0 {
 		return nil
 	}
 	name := words[0]
 	if !strings.Contains(nodeCommands, " "+name+" ") {
 		f := usagef("unknown command %q", name)
-		if near := suggest.Nearest(name, commandNames()); near != "" {
+		if near := suggest.Nearest(name, commandNames(c)); near != "" {
 			f.hint("did you mean %q?", near)
 		}
 		return f.hint("see `agentxchain --help`")
@@ -39,8 +41,12 @@ func unknownCommand(a *app, words []string) error {
 	return f.hint("the Node CLI is not further down PATH")
 }
 
-func commandNames() []string {
-	return []string{"notify", "export", "verify", "config", "schema", "demo", "version", "completion", "help"}
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, child := range c.Commands() {
+		names = append(names, child.Name())
+	}
+	return names
 }
 
 // otherOnPath returns the first program of our name on PATH that is not this

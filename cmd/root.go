@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"agentxchain/internal/suggest"
+
 	"github.com/spf13/cobra"
 )
 
@@ -58,7 +60,7 @@ same name, which runs the agents; this one notifies, exports and verifies.`,
   agentxchain verify export bundle.json`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          func(_ *cobra.Command, args []string) error { return unknownCommand(a, args) },
+		Args:          func(c *cobra.Command, args []string) error { return unknownCommand(a, c, args) },
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	flags := c.PersistentFlags()
@@ -113,7 +115,11 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 		Short: short,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q for %q", args[0], c.CommandPath()).hint("see `%s --help`", c.CommandPath())
+				f := usagef("unknown command %q for %q", args[0], c.CommandPath())
+				if near := suggest.Nearest(args[0], commandNames(c)); near != "" {
+					f.hint("did you mean %q?", near)
+				}
+				return f.hint("see `%s --help`", c.CommandPath())
 			}
 			if err := c.Help(); err != nil {
 				return err
