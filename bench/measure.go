@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -90,15 +88,8 @@ func (c *command) measure(ctx context.Context) (sample, error) {
 		return sample{}, fmt.Errorf("%v: %w\n%s", c.argv, err, out)
 	}
 	wall := time.Since(start)
-	usage, ok := x.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return sample{}, fmt.Errorf("%v: no resource usage on this system", c.argv)
-	}
-	rss := usage.Maxrss
-	if runtime.GOOS == "linux" {
-		rss *= 1024
-	}
-	return sample{wall, x.ProcessState.UserTime() + x.ProcessState.SystemTime(), rss}, nil
+	rss, err := peakMemory(x.ProcessState)
+	return sample{wall, x.ProcessState.UserTime() + x.ProcessState.SystemTime(), rss}, err
 }
 
 func (r row) print(a, b []sample) {
