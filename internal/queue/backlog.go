@@ -16,21 +16,21 @@ const sideBySide = 8
 
 // Recover settles what dead processes left: an attempt that the evidence
 // knows is settled as it says, every other one is recorded as
-// unknown_outcome, once, and its delivery stays for a retry. It returns the
-// attempts it recorded.
+// unknown_outcome, once, and its delivery stays for a retry.
 //
 // Call it before a command that shows or retries the backlog, and after
 // [Queue.Drain] in one that sends an event of its own: looking into a folder
 // that is almost always empty takes no time worth saving by a goroutine, but
 // when there is something to settle, the event at hand goes first.
-func (q *Queue) Recover(ctx context.Context) ([]delivery.Attempt, error) {
-	var all []delivery.Attempt
+func (q *Queue) Recover(ctx context.Context) Recovery {
+	var r Recovery
 	for {
-		orphans, err := q.opts.Store.Orphans(ctx)
-		recorded, failed := q.reconcile(ctx, orphans)
-		all = append(all, recorded...)
-		if failed != nil || len(orphans) == 0 {
-			return all, errors.Join(wrap("look for unfinished deliveries", err), failed)
+		orphans, unread := q.opts.Store.Orphans(ctx)
+		attempts, err := q.reconcile(ctx, orphans)
+		r.Attempts = append(r.Attempts, attempts...)
+		if err != nil || len(orphans) == 0 {
+			r.Err, r.Warning = err, wrap("look for unfinished deliveries", unread)
+			return r
 		}
 	}
 }
@@ -293,16 +293,15 @@ func (q *Queue) Discard(ctx context.Context, eventID, why string) ([]delivery.At
 }
 
 // expire discards what the store does not want to keep any longer.
-func (q *Queue) expire(ctx context.Context) error {
-	stale, err := q.opts.Store.Stale(ctx)
+func (q *Queue) expire(ctx context.Context) (warning, err error) {
+	stale, unread := q.opts.Store.Stale(ctx)
 	if len(stale) > 0 {
-		_, failed := q.giveUp(ctx, stale, delivery.Result{
+		_, err = q.giveUp(ctx, stale, delivery.Result{
 			Reason:  delivery.ReasonExpired,
-			Message: "undelivered for longer, or with more after it, than the outbox keeps",
+			Message: "undelivered for too long, or too many are",
 		})
-		err = errors.Join(err, failed)
 	}
-	return wrap("discard old deliveries", err)
+	return wrap("look for old deliveries", unread), wrap("discard old deliveries", err)
 }
 
 // giveUp records r for every claimed delivery and discards it. The record

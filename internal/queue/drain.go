@@ -225,7 +225,8 @@ func (q *Queue) settle(ctx context.Context, b *Batch, courses []course) Report {
 		errs = append(errs, wrap("update the stored event", q.giveBack(ctx, back)))
 	}
 	if kept {
-		errs = append(errs, q.expire(ctx))
+		warning, err := q.expire(ctx)
+		r.Warning, errs = warning, append(errs, err)
 	}
 	r.Err = errors.Join(errs...)
 	return r

@@ -202,6 +202,9 @@ type Report struct {
 	// Err joins what could not be written, to the evidence or the store; nil
 	// when everything was.
 	Err error
+	// Warning joins what is wrong with other events in the store, such as an
+	// entry that can't be read. This event does not suffer from it.
+	Warning error
 }
 
 // Count returns how many targets are in state s.
@@ -213,4 +216,15 @@ func (r Report) Count(s State) int {
 		}
 	}
 	return n
+}
+
+// Recovery is what was found of dead processes.
+type Recovery struct {
+	// Attempts are those now on record as unknown_outcome.
+	Attempts []delivery.Attempt
+	// Err joins what could not be written, to the evidence or the store. What
+	// it concerns is found again next time.
+	Err error
+	// Warning joins what could not be read, such as single entries.
+	Warning error
 }

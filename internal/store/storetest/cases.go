@@ -417,10 +417,7 @@ func testCost(t *testing.T, h Harness) {
 		return h.Work(s)
 	}
 	empty := cost()
-	backlog := 10_000
-	if testing.Short() {
-		backlog = 1_000
-	}
+	const backlog = 2_000
 	addFree(t, h.open(t, place), backlog)
 	if full := cost(); full != empty {
 		t.Errorf("an event costs %d looks with %d entries in the store, %d with none", full, backlog, empty)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,6 +38,7 @@ type model struct {
 // testModel does random things to a store and to a model of it, and compares
 // what both say.
 func testModel(t *testing.T, h Harness) {
+	fewer(t, "rapid.checks", "30")
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{h: h, place: h.Fresh(t), all: make(map[string]*entry)}
 		for range 2 {
@@ -59,6 +61,17 @@ func testModel(t *testing.T, h Harness) {
 			"":        m.check,
 		})
 	})
+}
+
+// fewer sets a flag of rapid, whose defaults are for checks that touch no
+// files, unless the command line sets it.
+func fewer(t *testing.T, name, value string) {
+	f := flag.Lookup(name)
+	if f == nil || f.Value.String() != f.DefValue {
+		return
+	}
+	ok(t, f.Value.Set(value))
+	t.Cleanup(func() { ok(t, f.Value.Set(f.DefValue)) })
 }
 
 func (m *model) open(rt *rapid.T) Store {

@@ -1,0 +1,416 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"agentxchain/internal/delivery"
+	"agentxchain/internal/queue"
+)
+
+func TestDelivered(t *testing.T) {
+	w := newWorld(t, t.TempDir(), answer(good))
+	r := w.emit(t.Context(), "e1", 3, 1)
+	must(t, r.Err)
+	wantLines(t, "states", states(r), "hook1 delivered 1", "hook2 delivered 1", "hook3 delivered 1")
+	wantLines(t, "evidence", sorted(w.lines(t)), "e1 hook1 1 delivered", "e1 hook2 1 delivered", "e1 hook3 1 delivered")
+	wantLines(t, "pending", w.pending(t))
+	if w.evidence.syncs != 1 || len(r.Unrecorded) != 0 || r.Count(queue.StateDelivered) != 3 {
+		t.Errorf("%d syncs, %d unrecorded, %d delivered", w.evidence.syncs, len(r.Unrecorded), r.Count(queue.StateDelivered))
+	}
+	for _, o := range r.Outcomes {
+		if o.Kept || o.Last.Number != 1 || o.Last.Result != good || o.Last.At.IsZero() || o.Last.At.Location() != time.UTC {
+			t.Errorf("outcome %+v", o)
+		}
+	}
+}
+
+func TestNoTargets(t *testing.T) {
+	w := newWorld(t, t.TempDir(), nil)
+	r := w.emit(t.Context(), "e1", 0, 1)
+	must(t, r.Err)
+	wantLines(t, "states", states(r))
+	wantLines(t, "pending", w.pending(t))
+	if w.evidence.syncs != 0 {
+		t.Error("nothing to sync was synced")
+	}
+}
+
+// Every target is begun before any has to end.
+func TestSideBySide(t *testing.T) {
+	const n = 8
+	var begun sync.WaitGroup
+	begun.Add(n)
+	w := newWorld(t, t.TempDir(), senderFunc(func(context.Context, delivery.Delivery) delivery.Result {
+		begun.Done()
+		begun.Wait()
+		return good
+	}))
+	r := w.emit(t.Context(), "e1", n, 1)
+	must(t, r.Err)
+	if r.Count(queue.StateDelivered) != n {
+		t.Errorf("states %q", states(r))
+	}
+}
+
+// What a fast target gets is on record while a slow one is still sent to.
+func TestRecordedAtOnce(t *testing.T) {
+	w := newWorld(t, t.TempDir(), nil)
+	recorded := func() bool { lines, err := w.evidence.read(0); return err == nil && len(lines) == 1 }
+	w.send = senderFunc(func(ctx context.Context, d delivery.Delivery) delivery.Result {
+		for d.Target.Name == "hook1" && !recorded() && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		return good
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r := w.emit(ctx, "e1", 2, 1)
+	must(t, r.Err)
+	wantLines(t, "evidence", w.lines(t), "e1 hook2 1 delivered", "e1 hook1 1 delivered")
+}
+
+// trace notes the order of what happens to a store, a sender and the evidence.
+type trace struct {
+	queue.Store
+	*evidence
+	send  queue.Sender
+	mu    sync.Mutex
+	steps []string
+}
+
+func (t *trace) note(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.steps = append(t.steps, fmt.Sprintf(format, args...))
+}
+
+func (t *trace) Add(ctx context.Context, in delivery.Intent) error {
+	t.note("add")
+	return t.Store.Add(ctx, in)
+}
+
+func (t *trace) Begin(ctx context.Context, in delivery.Intent) error {
+	t.note("begin %d", in.Deliveries[0].Attempts)
+	return t.Store.Begin(ctx, in)
+}
+
+func (t *trace) Finish(ctx context.Context, ds ...delivery.Delivery) error {
+	t.note("finish %s", ds[0].Status)
+	return t.Store.Finish(ctx, ds...)
+}
+
+func (t *trace) Send(ctx context.Context, d delivery.Delivery) delivery.Result {
+	t.note("send %d", d.Attempts)
+	return t.send.Send(ctx, d)
+}
+
+func (t *trace) Record(ctx context.Context, as ...delivery.Attempt) error {
+	t.note("record %d", as[0].Number)
+	return t.evidence.Record(ctx, as...)
+}
+
+func (t *trace) Sync() error {
+	t.note("sync")
+	return t.evidence.Sync()
+}
+
+// Three attempts: on disk, sent, recorded, synced, in this order each time,
+// with the same bytes and growing waits.
+func TestAttempts(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var bodies [][]byte
+		var times []time.Duration
+		begin := time.Now()
+		w := newWorld(t, dir, nil)
+		tr := &trace{Store: w.box, evidence: w.evidence}
+		tr.send = senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+			bodies, times = append(bodies, d.Body), append(times, time.Since(begin))
+			if d.Attempts < 3 {
+				return down
+			}
+			return good
+		})
+		q := queue.New(queue.Options{
+			Store: tr, Audit: tr, Senders: map[delivery.Channel]queue.Sender{delivery.Webhook: tr},
+			Policy: w.opts.Policy, Jitter: w.opts.Jitter,
+		})
+		ev, ms := event("e1", 1)
+		ms[0].Attempts, ms[0].Body = 3, []byte("rendered once")
+		b, err := q.Submit(t.Context(), ev, ms)
+		must(t, err)
+		r := q.Drain(t.Context(), b)
+		must(t, r.Err)
+		wantLines(t, "states", states(r), "hook1 delivered 3")
+		wantLines(t, "evidence", w.lines(t), "e1 hook1 1 server_error", "e1 hook1 2 server_error", "e1 hook1 3 delivered")
+		wantLines(t, "steps", tr.steps, "add", "send 1", "record 1", "sync", "begin 2", "send 2", "record 2", "sync", "begin 3",
+			"send 3", "record 3", "sync", "finish delivered")
+		if fmt.Sprint(times) != "[0s 1s 3s]" {
+			t.Errorf("attempts at %v", times)
+		}
+		for _, b := range bodies {
+			if !bytes.Equal(b, ms[0].Body) {
+				t.Errorf("body %q", b)
+			}
+		}
+	})
+}
+
+// A wait that would end after the deadline is not begun.
+func TestWaitBeyondDeadline(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		throttled := delivery.Result{StatusCode: 429, Reason: delivery.ReasonThrottled, Retry: true, RetryAfter: time.Minute}
+		w := newWorld(t, dir, answer(throttled))
+		w.opts.Jitter = func() float64 { return 0 }
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
+		defer cancel()
+		r := w.emit(ctx, "e1", 1, 3)
+		must(t, r.Err)
+		wantLines(t, "states", states(r), "hook1 queued 1")
+		if d := time.Since(begin); d != 0 {
+			t.Errorf("took %v", d)
+		}
+		if o := r.Outcomes[0]; !o.Kept || !o.NextAt.Equal(begin.Add(time.Minute)) {
+			t.Errorf("outcome %+v", o)
+		}
+		wantLines(t, "pending", w.pending(t), "e1 hook1 1 pending throttled")
+	})
+}
+
+func TestFailed(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		result   delivery.Result
+		attempts int
+		expires  time.Duration
+		want     string
+	}{
+		{"permanent", gone, 3, 0, "e1 hook1 1 failed rejected"},
+		{"the only attempt", down, 1, time.Hour, "e1 hook1 1 pending server_error"},
+		{"too old for another", down, 3, time.Millisecond, "e1 hook1 1 failed server_error"},
+		{"a sender without a verdict", delivery.Result{}, 3, 0, "e1 hook1 1 failed "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, t.TempDir(), answer(c.result))
+			ev, ms := event("e1", 1)
+			ms[0].Attempts = c.attempts
+			if c.expires > 0 {
+				ms[0].ExpiresAt = time.Now().Add(c.expires)
+			}
+			q := w.queue()
+			b, err := q.Submit(t.Context(), ev, ms)
+			must(t, err)
+			r := q.Drain(t.Context(), b)
+			must(t, r.Err)
+			wantLines(t, "states", states(r), "hook1 failed 1")
+			wantLines(t, "pending", w.pending(t), c.want)
+			if !r.Outcomes[0].Kept {
+				t.Error("not kept")
+			}
+		})
+	}
+}
+
+func TestTargetGone(t *testing.T) {
+	w := newWorld(t, t.TempDir(), answer(good))
+	w.opts.Known = func(t delivery.Target) bool { return t.Name != "hook1" }
+	ev, ms := event("e1", 3)
+	ms[2].Target.Channel = delivery.Slack // has no sender
+	q := w.queue()
+	b, err := q.Submit(t.Context(), ev, ms)
+	must(t, err)
+	r := q.Drain(t.Context(), b)
+	must(t, r.Err)
+	wantLines(t, "states", states(r), "hook1 failed 1", "hook2 delivered 1", "hook3 failed 1")
+	for _, i := range []int{0, 2} {
+		if got := r.Outcomes[i].Last.Result.Reason; got != delivery.ReasonTargetGone {
+			t.Errorf("reason %s", got)
+		}
+	}
+}
+
+// What was not begun when the deadline passed has no audit line and stays.
+func TestDeadlinePassed(t *testing.T) {
+	w := newWorld(t, t.TempDir(), answer(good))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := w.emit(ctx, "e1", 2, 1)
+	must(t, r.Err)
+	wantLines(t, "states", states(r), "hook1 skipped 0", "hook2 skipped 0")
+	wantLines(t, "evidence", w.lines(t))
+	wantLines(t, "pending", w.pending(t), "e1 hook1 0 pending ", "e1 hook2 0 pending ")
+	reports, err := w.queue().Retry(t.Context())
+	must(t, err)
+	wantLines(t, "states of the retry", states(reports[0]), "hook1 delivered 1", "hook2 delivered 1")
+	wantLines(t, "evidence", sorted(w.lines(t)), "e1 hook1 1 delivered", "e1 hook2 1 delivered")
+}
+
+// A signal ends what is running; it is recorded although the context is done.
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWorld(t, dir, senderFunc(func(ctx context.Context, d delivery.Delivery) delivery.Result {
+			if d.Target.Name == "hook1" {
+				return down // waits for its next attempt
+			}
+			<-ctx.Done()
+			return delivery.Result{Phase: delivery.PhaseWait}
+		}))
+		go func() {
+			time.Sleep(time.Second / 2)
+			cancel()
+		}()
+		r := w.emit(ctx, "e1", 3, 3)
+		must(t, r.Err)
+		wantLines(t, "states", states(r), "hook1 queued 1", "hook2 queued 1", "hook3 queued 1")
+		wantLines(t, "evidence", sorted(w.lines(t)), "e1 hook1 1 server_error", "e1 hook2 1 interrupted", "e1 hook3 1 interrupted")
+		wantLines(t, "pending", w.pending(t), "e1 hook1 1 pending server_error", "e1 hook2 1 pending interrupted", "e1 hook3 1 pending interrupted")
+	})
+}
+
+// Without a place for the intent every target is attempted, once.
+func TestStoreRefuses(t *testing.T) {
+	w := newWorld(t, t.TempDir(), answer(down))
+	w.store = &faulty{Store: w.box, op: "add"}
+	r := w.emit(t.Context(), "e1", 3, 3)
+	if !errors.Is(r.Err, refused) {
+		t.Errorf("error is %v", r.Err)
+	}
+	wantLines(t, "states", states(r), "hook1 failed 1", "hook2 failed 1", "hook3 failed 1")
+	wantLines(t, "evidence", sorted(w.lines(t)), "e1 hook1 1 server_error", "e1 hook2 1 server_error", "e1 hook3 1 server_error")
+	wantLines(t, "pending", w.pending(t))
+	if r.Outcomes[0].Kept || len(r.Unrecorded) != 0 {
+		t.Errorf("report %+v", r)
+	}
+}
+
+// Without evidence every target is attempted, once, and the report has what
+// could not be recorded. Nothing is marked as done: the next command finds it.
+func TestEvidenceRefuses(t *testing.T) {
+	w := newWorld(t, t.TempDir(), senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+		if d.Target.Name == "hook1" {
+			return good
+		}
+		return down
+	}))
+	w.evidence.refuse = refused
+	r := w.emit(t.Context(), "e1", 2, 3)
+	if !errors.Is(r.Err, refused) {
+		t.Errorf("error is %v", r.Err)
+	}
+	wantLines(t, "states", states(r), "hook1 delivered 1", "hook2 failed 1")
+	if len(r.Unrecorded) != 2 || r.Unrecorded[0].Result != good || r.Unrecorded[1].Result != down {
+		t.Errorf("unrecorded: %+v", r.Unrecorded)
+	}
+	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
+	if r := w.queue().Recover(t.Context()); !errors.Is(r.Err, refused) || len(r.Attempts) > 0 {
+		t.Errorf("recovery without evidence: %+v", r)
+	}
+	w.evidence.refuse = nil
+	found := recovered(t, w)
+	if len(found) != 2 {
+		t.Errorf("recovered %d", len(found))
+	}
+	wantLines(t, "evidence", w.lines(t), "e1 hook1 1 unknown_outcome", "e1 hook2 1 unknown_outcome")
+	wantLines(t, "pending", w.pending(t), "e1 hook1 1 failed unknown_outcome", "e1 hook2 1 failed unknown_outcome")
+}
+
+// Evidence that can't be synced is no evidence yet, and a later sync does not
+// make it so. What the file holds in the end counts.
+func TestSyncRefuses(t *testing.T) {
+	w := newWorld(t, t.TempDir(), senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+		if d.Target.Name == "hook1" {
+			return good
+		}
+		return down
+	}))
+	w.opts.Jitter = func() float64 { return 0 }
+	w.evidence.unsynced = refused
+	r := w.emit(t.Context(), "e1", 2, 3)
+	if !errors.Is(r.Err, refused) || len(r.Unrecorded) != 2 {
+		t.Errorf("%d unrecorded, error is %v", len(r.Unrecorded), r.Err)
+	}
+	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
+	w.evidence.unsynced = nil
+	found := recovered(t, w)
+	if len(found) > 0 {
+		t.Errorf("recovered %+v", found)
+	}
+	wantLines(t, "evidence", sorted(w.lines(t)), "e1 hook1 1 delivered", "e1 hook2 1 server_error")
+	wantLines(t, "pending", w.pending(t), "e1 hook2 1 failed server_error")
+}
+
+// faulty is a store one of whose operations fails, with either ending.
+type faulty struct {
+	queue.Store
+	op        string
+	persisted bool
+}
+
+func (f *faulty) fail(op string, do func() error) error {
+	if f.op != op {
+		return do()
+	}
+	if f.persisted {
+		return errors.Join(refused, do())
+	}
+	return refused
+}
+
+func (f *faulty) Add(ctx context.Context, in delivery.Intent) error {
+	return f.fail("add", func() error { return f.Store.Add(ctx, in) })
+}
+
+func (f *faulty) Begin(ctx context.Context, in delivery.Intent) error {
+	return f.fail("begin", func() error { return f.Store.Begin(ctx, in) })
+}
+
+func (f *faulty) Finish(ctx context.Context, ds ...delivery.Delivery) error {
+	return f.fail("finish", func() error { return f.Store.Finish(ctx, ds...) })
+}
+
+// Whatever fails, and whichever way, every attempt is on record exactly once
+// when the next command has looked, and what is undelivered is still there.
+func TestFaults(t *testing.T) {
+	for _, op := range []string{"add", "begin", "finish"} {
+		for _, persisted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, persisted %v", op, persisted), func(t *testing.T) {
+				dir := t.TempDir()
+				sent := newReceiver()
+				w := newWorld(t, dir, sent.sender(func(d delivery.Delivery) delivery.Result {
+					if d.Target.Name == "hook1" {
+						return good
+					}
+					return down
+				}))
+				w.opts.Jitter = func() float64 { return 0 }
+				w.store = &faulty{Store: w.box, op: op, persisted: persisted}
+				r := w.emit(t.Context(), "e1", 2, 2)
+				if !errors.Is(r.Err, refused) {
+					t.Errorf("error is %v", r.Err)
+				}
+				must(t, w.box.Close())
+				heir := newWorld(t, dir, nil)
+				recovered(t, heir)
+				sent.wantEvidence(t, heir)
+				ds, err := heir.queue().Pending(t.Context())
+				must(t, err)
+				if op == "add" && !persisted {
+					wantLines(t, "pending", heir.pending(t))
+				} else if len(ds) != 1 || ds[0].Target.Name != "hook2" {
+					t.Errorf("pending %q", heir.pending(t))
+				}
+			})
+		}
+	}
+}
