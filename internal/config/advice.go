@@ -47,7 +47,7 @@ func (e entry) adviseWebhook() {
 	known := []string{"name", "url", "events", "timeout_ms", "headers", "env"}
 	for _, m := range e.v.Members() {
 		if !slices.Contains(known, m.Key) {
-			e.advice(key(m, e.pointer), fmt.Sprintf(`%s contains unknown field "%s", which has no effect`, e.name, m.Key), suggest(m.Key, known))
+			e.advice(key(m, e.pointer), fmt.Sprintf(`%s contains unknown field "%s", which has no effect`, e.name, m.Key), e.suggest(m.Key, known))
 		}
 	}
 	e.adviseURL()
