@@ -47,7 +47,7 @@ func (e entry) adviseWebhook() {
 	known := []string{"name", "url", "events", "timeout_ms", "headers", "env"}
 	for _, m := range e.v.Members() {
 		if !slices.Contains(known, m.Key) {
-			e.advice(key(m, e.pointer), fmt.Sprintf(`%s contains unknown field "%s", which has no effect`, e.name, m.Key), suggest(m.Key, known))
+			e.advice(key(m, e.pointer), fmt.Sprintf(`%s contains unknown field "%s", which has no effect`, e.name, m.Key), e.suggest(m.Key, known))
 		}
 	}
 	e.adviseURL()
@@ -110,8 +110,9 @@ func (e entry) adviseHeader(m ecmajson.Member) {
 	if !isToken(m.Key) {
 		e.advice(key(m, e.pointer+"/headers"), name+" is no valid header name, so every delivery to this webhook will fail", "use letters, digits and -")
 	}
-	if strings.ContainsAny(value, "\r\n\x00") {
-		e.advice(where, name+" holds a line end, so every delivery to this webhook will fail", "")
+	if !sendable(value) {
+		e.advice(where, name+" holds a character that no header can carry, so every delivery to this webhook will fail",
+			"line ends, control characters and characters beyond U+00FF cannot be sent")
 	}
 	for _, bare := range bareVariables(value) {
 		e.advice(where, fmt.Sprintf("%s holds %q, which is sent as it stands", name, bare),
@@ -168,6 +169,21 @@ func looksSecret(name string) bool {
 	name = fold(name)
 	return slices.ContainsFunc([]string{"authorization", "cookie", "token", "secret", "password", "passwd", "api_key", "apikey", "credential", "private_key", "access_key"},
 		func(part string) bool { return strings.Contains(name, part) })
+}
+
+// sendable reports whether the text of a header value, whatever its variables
+// hold, can be sent (Fetch standard, "header value").
+func sendable(value string) bool {
+	var b strings.Builder
+	for _, p := range split(value) {
+		if p.name != "" {
+			p.text = "x"
+		}
+		b.WriteString(p.text)
+	}
+	return !strings.ContainsFunc(strings.Trim(b.String(), " \t\r\n"), func(r rune) bool {
+		return r > 0xff || r < ' ' && r != '\t' || r == 0x7f
+	})
 }
 
 // isToken reports whether s is a field name (RFC 9110, section 5.6.2).

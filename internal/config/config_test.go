@@ -168,7 +168,9 @@ func TestAdvice(t *testing.T) {
 		"bare variable":       {`"headers":{"A":"Bearer $OPS_TOKEN"}`, `4:18 ` + e + `: headers.A holds "$OPS_TOKEN", which is sent as it stands | only ${NAME} is replaced: write ${OPS_TOKEN}`},
 		"bracketed variable":  {`"headers":{"A":"$<ops_token>"}`, `4:18 ` + e + `: headers.A holds "$<ops_token>", which is sent as it stands | only ${NAME} is replaced: write ${ops_token}`},
 		"header name":         {`"headers":{"A B":"x"}`, `4:14 ` + e + `: headers.A B is no valid header name`},
-		"line end":            {`"headers":{"A":"x\ny"}`, `4:18 ` + e + `: headers.A holds a line end`},
+		"line end":            {`"headers":{"A":"x\ny"}`, `4:18 ` + e + `: headers.A holds a character that no header can carry`},
+		"variable with €":     {`"headers":{"A":"é ${€}\n"}`, `4:18 ` + e + `: unresolved header env vars A:€`},
+		"euro":                {`"headers":{"A":"€"}`, `4:18 ` + e + `: headers.A holds a character that no header can carry`},
 		"missing variable":    {`"headers":{"A":"${MISS}"}`, `4:18 ` + e + `: unresolved header env vars A:MISS | set MISS in the environment, or in .env beside agentxchain.json; until then every delivery to "ops" fails`},
 		"inherited by nobody": {`"headers":{"A":"${toString}"}`, `4:18 ` + e + `: unresolved header env vars A:toString`},
 		"password with $":     {`"headers":{"A":"pa$HUNTER2"}`, ``},
@@ -334,4 +336,15 @@ func TestLoadDoesNotNeedSecrets(t *testing.T) {
 		}
 	}
 	fixtures.Ran(t, "project configurations", len(folders))
+}
+
+func BenchmarkLoad(b *testing.B) {
+	root := projectOf(b, []byte(hook(`"headers":{"Authorization":"Bearer ${OPS_TOKEN}"}`)))
+	env := envOf(b, root, none)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Load(root, env); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

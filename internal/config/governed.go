@@ -75,7 +75,7 @@ func (c *checker) role(m ecmajson.Member, runtimes *ecmajson.Value) {
 	if !oneOf(m.Value.Get("write_authority"), authorities) {
 		c.fail(child(m.Value, pointer, "write_authority"),
 			who+": write_authority must be one of: "+strings.Join(authorities, ", "),
-			suggest(m.Value.Get("write_authority").Str(), authorities))
+			c.suggest(m.Value.Get("write_authority").Str(), authorities))
 	}
 	runtime := m.Value.Get("runtime")
 	switch {
@@ -83,7 +83,7 @@ func (c *checker) role(m ecmajson.Member, runtimes *ecmajson.Value) {
 		c.fail(child(m.Value, pointer, "runtime"), who+": runtime required", runtimeHint(m.Value))
 	case runtimes != nil && !runtimes.Has(runtime.Str()):
 		c.fail(at(runtime, pointer+"/runtime"), fmt.Sprintf(`%s: runtime "%s" is not in runtimes`, who, runtime.Str()),
-			suggest(runtime.Str(), runtimes.OwnKeys()))
+			c.suggest(runtime.Str(), runtimes.OwnKeys()))
 	}
 }
 
@@ -104,7 +104,7 @@ func (c *checker) runtime(m ecmajson.Member) {
 	}
 	types := []string{"manual", "local_cli", "api_proxy", "mcp", "remote_agent"}
 	if v := m.Value.Get("type"); !oneOf(v, types) {
-		c.fail(child(m.Value, pointer, "type"), who+": type must be one of: "+strings.Join(types, ", "), suggest(v.Str(), types))
+		c.fail(child(m.Value, pointer, "type"), who+": type must be one of: "+strings.Join(types, ", "), c.suggest(v.Str(), types))
 	}
 }
 

@@ -10,20 +10,28 @@ const minStem = 5
 
 // suggest returns a hint that names the candidate that was probably meant, or
 // all of them when none is near and they are few.
-func suggest(name string, candidates []string) string {
-	if best := nearest(name, candidates); best != "" {
-		return `did you mean "` + best + `"?`
-	}
-	if len(candidates) == 0 || len(candidates) > 12 {
-		return ""
+func (c *checker) suggest(name string, candidates []string) string {
+	if hint := c.near(name, candidates); hint != "" || len(candidates) == 0 || len(candidates) > 12 {
+		return hint
 	}
 	return "known are " + strings.Join(candidates, ", ")
 }
 
+// near returns a hint that names the candidate that was probably meant, or ""
+// when none is near. A problem that will not be listed needs none.
+func (c *checker) near(name string, candidates []string) string {
+	if len(c.problems) > maxProblems {
+		return ""
+	}
+	if best := nearest(name, candidates); best != "" {
+		return `did you mean "` + best + `"?`
+	}
+	return ""
+}
+
 // nearest returns the candidate with the smallest edit distance to name, the
 // first of equals, or "" when none is near. The beginning of a candidate is
-// near to it. Case and the choice between "_",
-// "-", "." and " " do not count.
+// near to it. Case and the choice between "_", "-", "." and " " do not count.
 func nearest(name string, candidates []string) string {
 	if name == "" || len(name) > maxName {
 		return ""

@@ -41,7 +41,7 @@ func (c *checker) notifications(v *ecmajson.Value) {
 	}
 	for _, m := range ownMembers(v) {
 		if !slices.Contains(notificationFields(), m.Key) { // 2
-			c.fail(key(m, pointer), fmt.Sprintf(`notifications contains unknown field "%s"`, m.Key), suggest(m.Key, notificationFields()))
+			c.fail(key(m, pointer), fmt.Sprintf(`notifications contains unknown field "%s"`, m.Key), c.suggest(m.Key, notificationFields()))
 		}
 	}
 	if !v.Has("webhooks") { // 3
@@ -154,12 +154,12 @@ func (e entry) checkEvents() {
 		}
 		e.fail(at(event, index(e.pointer+"/events", i)), // 13
 			fmt.Sprintf(`%s: events contains unknown event "%s". Valid events: %s`, e.name, toString(event), strings.Join(valid, ", ")),
-			eventHint(event, valid))
+			e.eventHint(event))
 	}
 }
 
-// eventHint says which event was probably meant.
-func eventHint(v *ecmajson.Value, valid []string) string {
+// eventHint says what was probably meant.
+func (c *checker) eventHint(v *ecmajson.Value) string {
 	if !v.Is(ecmajson.String) {
 		return "an event is named by a string, not " + v.Kind().String()
 	}
@@ -171,10 +171,7 @@ func eventHint(v *ecmajson.Value, valid []string) string {
 	case "*", "all":
 		return "there is no wildcard: list the events"
 	default:
-		if best := nearest(name, valid); best != "" {
-			return `did you mean "` + best + `"?`
-		}
-		return ""
+		return c.near(name, governedEvents()) // The message lists them all.
 	}
 }
 

@@ -24,7 +24,7 @@ func (c *checker) approvalSLA(v, webhooks *ecmajson.Value) {
 	}
 	for _, m := range ownMembers(v) {
 		if !slices.Contains(slaFields(), m.Key) { // 21
-			c.fail(key(m, pointer), fmt.Sprintf(`%s contains unknown field "%s"`, name, m.Key), suggest(m.Key, slaFields()))
+			c.fail(key(m, pointer), fmt.Sprintf(`%s contains unknown field "%s"`, name, m.Key), c.suggest(m.Key, slaFields()))
 		}
 	}
 	if v.Has("enabled") && !v.Get("enabled").Is(ecmajson.Bool) { // 22
