@@ -256,7 +256,7 @@ func (b *builder) writeFile(c content) (n int64, err error) {
 			_ = os.Remove(f.Name())
 		}
 	}()
-	if n, err = b.writeTo(newOutput(nil, f), c); err != nil {
+	if n, err = b.writeTo(newOutput(nil, diskFile{f}), c); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
@@ -267,6 +267,11 @@ func (b *builder) writeFile(c content) (n int64, err error) {
 	}
 	return n, syncDir(dir)
 }
+
+// diskFile is the bundle's file while it is written.
+type diskFile struct{ *os.File }
+
+func (f diskFile) push(offset, n int64) { startWriteback(f.File, offset, n) }
 
 // write implements [content].
 func (r *run) write(b *builder, d *document) error { return b.writeRun(d, r) }

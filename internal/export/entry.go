@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
+	"hash/crc32"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -27,8 +29,12 @@ type entry struct {
 	format string
 	// size counts the bytes that are exported; a torn tail is not among them.
 	size int64
-	// sum is the SHA-256 of those bytes, in lower-case hex.
+	// sum is the SHA-256 of those bytes, in lower-case hex. It is empty until
+	// writing when the file is read once more then anyway.
 	sum string
+	// check is a checksum of those bytes that tells whether they are still
+	// the same when they are read again.
+	check uint32
 	// records counts the elements of data of a JSONL file.
 	records int64
 	// foreign lists the first lines of a JSONL file that are not JSON, by
@@ -53,6 +59,7 @@ type reader struct {
 	scanner scanner
 	buf     []byte
 	region  []byte
+	pairs   *base64Pairs
 }
 
 // survey says how one file is read.
@@ -99,7 +106,7 @@ func (r *reader) read(root *os.Root, s survey) (*entry, error) {
 
 func (r *reader) examine(src *snapshot, s survey) (*entry, error) {
 	e := &entry{key: s.key, format: formatText, src: src, size: src.size}
-	hash := sha256.New()
+	sum := r.newDigest(!r.keeper.later(src, s.hold))
 	cut, check := cutAtRunes, func([]byte, bool) (int, error) { return 0, nil }
 	switch {
 	case strings.HasSuffix(s.key, ".jsonl"):
@@ -111,12 +118,42 @@ func (r *reader) examine(src *snapshot, s survey) (*entry, error) {
 	}
 	err := r.keeper.first(r.ctx, src, s.hold, &r.buf, cut, func(block []byte, last bool) error {
 		leftOut, err := check(block, last)
-		hash.Write(block[:len(block)-leftOut])
+		sum.add(block[:len(block)-leftOut])
 		return err
 	})
 	e.size -= int64(len(e.tail))
-	e.sum = hex.EncodeToString(hash.Sum(nil))
+	e.sum, e.check = sum.hex(), sum.check
 	return e, err
+}
+
+// digest hashes a file: for the bundle, and cheaply to recognise the file.
+type digest struct {
+	sha   hash.Hash
+	table *crc32.Table
+	check uint32
+}
+
+func (r *reader) newDigest(withSHA bool) *digest {
+	d := &digest{table: crc32.MakeTable(crc32.Castagnoli)}
+	if withSHA {
+		d.sha = sha256.New()
+	}
+	return d
+}
+
+func (d *digest) add(b []byte) {
+	if d.sha != nil {
+		d.sha.Write(b)
+	}
+	d.check = crc32.Update(d.check, d.table, b)
+}
+
+// hex returns the SHA-256, or nothing when it was not asked for.
+func (d *digest) hex() string {
+	if d.sha == nil {
+		return ""
+	}
+	return hex.EncodeToString(d.sha.Sum(nil))
 }
 
 // documentChecker checks a .json file. One that is not JSON is exported as
@@ -178,33 +215,43 @@ func (r *reader) write(d *document, e *entry) error {
 }
 
 // writeContent writes bytes, sha256, content_base64 and, through data, the key
-// data. Into a file both representations are written side by side, so that
-// the content is read once; into a stream one after the other.
+// data. Into a file all of them are written side by side, so that the content
+// is read once; into a stream one after the other.
 func (r *reader) writeContent(d *document, e *entry, data *dataWriter) error {
 	d.member("bytes", ecmajson.NewInt(e.size))
-	d.member("sha256", ecmajson.NewString(e.sum))
-	d.key("content_base64")
-	d.text(`"`)
-	if d.seekable() && e.src.content == nil {
+	d.key("sha256")
+	if e.sum == "" {
 		return r.writeSideBySide(d, e, data)
 	}
-	err := r.copyContent(e, &base64Writer{o: d.output}, nil)
+	d.value(ecmajson.NewString(e.sum))
+	d.key("content_base64")
+	d.text(`"`)
+	err := r.copyContent(e, copies{encoder: &base64Writer{o: d.output, pairs: r.base64()}})
 	d.text(`"`)
 	if err != nil || data == nil {
 		return err
 	}
 	data.begin()
-	return r.copyContent(e, nil, data)
+	return r.copyContent(e, copies{data: data})
 }
 
+// writeSideBySide leaves room for the hash and for content_base64, whose
+// lengths are known, and writes data behind them while it fills both.
 func (r *reader) writeSideBySide(d *document, e *entry, data *dataWriter) error {
-	region := d.region((e.size+2)/3*4, r.regionBuffer())
+	sum := r.newDigest(true)
+	d.text(`"`)
+	hashed := d.region(int64(hex.EncodedLen(sha256.Size)), make([]byte, 0, hex.EncodedLen(sha256.Size)))
+	d.text(`"`)
+	d.key("content_base64")
+	d.text(`"`)
+	encoded := d.region((e.size+2)/3*4, r.regionBuffer())
 	d.text(`"`)
 	if data != nil {
 		data.begin()
 	}
-	err := r.copyContent(e, &base64Writer{o: region}, data)
-	return errors.Join(err, region.flush())
+	err := r.copyContent(e, copies{sum: sum, encoder: &base64Writer{o: encoded, pairs: r.base64()}, data: data})
+	hashed.text(sum.hex())
+	return errors.Join(err, encoded.flush(), hashed.flush())
 }
 
 func (r *reader) regionBuffer() []byte {
@@ -214,37 +261,51 @@ func (r *reader) regionBuffer() []byte {
 	return r.region
 }
 
-// copyContent reads the content again, into the encoder, the data writer or
-// both, and makes sure that it is still what was hashed.
-func (r *reader) copyContent(e *entry, encoder *base64Writer, data *dataWriter) error {
+func (r *reader) base64() *base64Pairs {
+	if r.pairs == nil {
+		r.pairs = newBase64Pairs()
+	}
+	return r.pairs
+}
+
+// copies says what a content is written to; each may be nil.
+type copies struct {
+	sum     *digest
+	encoder *base64Writer
+	data    *dataWriter
+}
+
+// copyContent reads the content again and makes sure that it is still what was
+// counted.
+func (r *reader) copyContent(e *entry, to copies) error {
 	cut := cutAtRunes
 	if e.format == formatJSONL {
 		cut = cutAtLines
 	}
-	hash := sha256.New()
-	err := r.keeper.again(r.ctx, e.src, e.size, &r.buf, cut, func(block []byte, last bool) error {
-		if !e.src.private() {
-			hash.Write(block)
+	if to.sum == nil {
+		to.sum = r.newDigest(false)
+	}
+	err := r.keeper.again(r.ctx, e.src, e.size, &r.buf, cut, func(block []byte, _ bool) error {
+		to.sum.add(block)
+		if to.encoder != nil {
+			_, _ = to.encoder.Write(block)
 		}
-		if encoder != nil {
-			_, _ = encoder.Write(block)
-		}
-		if data != nil {
-			data.add(block)
+		if to.data != nil {
+			to.data.add(block)
 		}
 		return nil
 	})
-	if err == nil && !e.src.private() && hex.EncodeToString(hash.Sum(nil)) != e.sum {
+	if err == nil && to.sum.check != e.check {
 		err = errChanged
 	}
 	if err != nil {
 		return fileError(e.src.name, err)
 	}
-	if encoder != nil {
-		encoder.close()
+	if to.encoder != nil {
+		to.encoder.close()
 	}
-	if data != nil {
-		data.end()
+	if to.data != nil {
+		to.data.end()
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"encoding/base64"
 	"io"
 
 	"agentxchain/internal/ecmajson"
@@ -12,17 +11,30 @@ import (
 // error sticks and is reported by flush.
 type output struct {
 	stream io.Writer
-	file   io.WriterAt
+	file   bundleFile
 	// at is the offset of buf's first byte.
 	at  int64
 	buf []byte
-	err error
+	// pushed is up to where the system was asked to write to the disk.
+	pushed int64
+	err    error
 }
+
+// bundleFile is what a bundle is written to when it is not a stream.
+type bundleFile interface {
+	io.WriterAt
+	// push starts, without waiting, what a later sync would have to do.
+	push(offset, n int64)
+}
+
+// pushEvery is after how many bytes the disk is set to work. Syncing a big
+// bundle at the end alone would take as long again as making it.
+const pushEvery = 8 << 20
 
 // outputBuffer is how many bytes are gathered before they are written.
 const outputBuffer = 256 << 10
 
-func newOutput(stream io.Writer, file io.WriterAt) *output {
+func newOutput(stream io.Writer, file bundleFile) *output {
 	return &output{stream: stream, file: file, buf: make([]byte, 0, outputBuffer)}
 }
 
@@ -65,6 +77,10 @@ func (o *output) put(p []byte) {
 		}
 	}
 	o.at += int64(len(p))
+	if o.file != nil && o.at-o.pushed >= pushEvery {
+		o.file.push(o.pushed, o.at-o.pushed)
+		o.pushed = o.at
+	}
 }
 
 // flush writes what is buffered and returns the first error.
@@ -80,57 +96,10 @@ func (o *output) seekable() bool { return o.file != nil }
 // exactly them; o continues behind.
 func (o *output) region(n int64, buf []byte) *output {
 	o.drain()
-	r := &output{file: o.file, at: o.at, buf: buf[:0]}
+	r := &output{file: o.file, at: o.at, pushed: o.at, buf: buf[:0]}
 	o.at += n
+	o.pushed = o.at
 	return r
-}
-
-// base64Writer encodes to o what is written to it; close adds the last group.
-type base64Writer struct {
-	o       *output
-	carry   [3]byte
-	carried int
-}
-
-// Write implements [io.Writer].
-func (w *base64Writer) Write(p []byte) (int, error) {
-	n := len(p)
-	for w.carried > 0 && w.carried < 3 && len(p) > 0 {
-		w.carry[w.carried] = p[0]
-		w.carried, p = w.carried+1, p[1:]
-	}
-	if w.carried == 3 {
-		w.encode(w.carry[:])
-		w.carried = 0
-	}
-	if w.carried == 0 {
-		whole := len(p) / 3 * 3
-		w.encode(p[:whole])
-		w.carried = copy(w.carry[:], p[whole:])
-	}
-	return n, nil
-}
-
-// encode writes whole groups of three bytes, as many at a time as fit the
-// buffer of the output.
-func (w *base64Writer) encode(p []byte) {
-	for len(p) > 0 {
-		room := (cap(w.o.buf) - len(w.o.buf)) / 4 * 3
-		if room == 0 {
-			w.o.drain()
-			continue
-		}
-		n := min(room, len(p))
-		w.o.buf = base64.StdEncoding.AppendEncode(w.o.buf, p[:n])
-		p = p[n:]
-	}
-}
-
-func (w *base64Writer) close() {
-	if w.carried > 0 {
-		w.o.text(base64.StdEncoding.EncodeToString(w.carry[:w.carried]))
-		w.carried = 0
-	}
 }
 
 // document writes one JSON document to an output, member by member, compact or

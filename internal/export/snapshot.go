@@ -101,7 +101,7 @@ func waitForLock(ctx context.Context, f *os.File) {
 // its size.
 func (k *keeper) first(ctx context.Context, s *snapshot, hold bool, buf *[]byte, cut cutter, fn func(block []byte, last bool) error) error {
 	defer k.settle(s)
-	if hold || s.size <= heldFile && k.held+s.size <= heldTotal {
+	if !k.big(s, hold) {
 		return k.hold(s, cut, fn)
 	}
 	r := io.Reader(k.counted(s.name, s.file))
@@ -113,6 +113,15 @@ func (k *keeper) first(ctx context.Context, s *snapshot, hold bool, buf *[]byte,
 	}
 	return blocks(ctx, r, s.size, buf, cut, fn)
 }
+
+// big reports whether s is too big for memory.
+func (k *keeper) big(s *snapshot, hold bool) bool {
+	return !hold && (s.size > heldFile || k.held+s.size > heldTotal)
+}
+
+// later reports whether s will be read once more while the bundle is written,
+// for all that is written of it.
+func (k *keeper) later(s *snapshot, hold bool) bool { return k.big(s, hold) && !k.stream }
 
 // hold reads s into memory.
 func (k *keeper) hold(s *snapshot, cut cutter, fn func(block []byte, last bool) error) error {
@@ -153,9 +162,6 @@ func (k *keeper) settle(s *snapshot) {
 		s.copied = nil
 	}
 }
-
-// private reports whether nobody else can change what again reads.
-func (s *snapshot) private() bool { return s.content != nil || s.copied != nil }
 
 // again reads the first n bytes of the snapshot once more.
 func (k *keeper) again(ctx context.Context, s *snapshot, n int64, buf *[]byte, cut cutter, fn func(block []byte, last bool) error) error {
