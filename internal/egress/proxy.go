@@ -80,26 +80,27 @@ func (p *Proxies) setDirect(text string) {
 		field = strings.ToLower(strings.TrimSpace(field))
 		if field == "*" {
 			p.all = true
-			continue
+		} else if e, ok := parseException(field); ok {
+			p.direct = append(p.direct, e)
 		}
-		if prefix, err := netip.ParsePrefix(field); err == nil {
-			p.direct = append(p.direct, exception{prefix: prefix.Masked()})
-			continue
-		}
-		if addr, err := netip.ParseAddr(strings.Trim(field, "[]")); err == nil {
-			p.direct = append(p.direct, exception{prefix: netip.PrefixFrom(addr, addr.BitLen())})
-			continue
-		}
-		host, port, err := splitPort(field)
-		if err != nil || host == "" {
-			continue
-		}
-		if addr, err := netip.ParseAddr(host); err == nil {
-			p.direct = append(p.direct, exception{prefix: netip.PrefixFrom(addr, addr.BitLen()), port: port})
-			continue
-		}
-		p.direct = append(p.direct, exception{suffix: strings.TrimPrefix(host, "*"), port: port})
 	}
+}
+
+func parseException(field string) (e exception, ok bool) {
+	if prefix, err := netip.ParsePrefix(field); err == nil {
+		return exception{prefix: prefix.Masked()}, true
+	}
+	host, port := strings.Trim(field, "[]"), uint16(0)
+	if _, err := netip.ParseAddr(host); err != nil {
+		if host, port, err = splitPort(field); err != nil || host == "" {
+			return exception{}, false
+		}
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.WithZone("").Unmap()
+		return exception{prefix: netip.PrefixFrom(addr, addr.BitLen()), port: port}, true
+	}
+	return exception{suffix: strings.TrimPrefix(host, "*"), port: port}, true
 }
 
 // forTarget returns the proxy to call t through, or nil to call it directly.

@@ -86,17 +86,13 @@ func requestHeader(headers []Header, contentType, agent string) (http.Header, *p
 	out := http.Header{"Content-Type": {contentType}}
 	keys := map[string]string{"host": "", "content-type": ""}
 	for i, h := range headers {
+		value, p := sendable(i, h)
+		if p != nil {
+			return nil, p
+		}
 		lower := strings.ToLower(h.Name)
-		value, ok := encodeValue(h.Value.Reveal())
-		switch {
-		case !validName(h.Name):
-			return nil, &problem{delivery.ReasonProtocol, fmt.Sprintf("headers: name %d is not a valid header name", i+1)}
-		case !ok:
-			return nil, &problem{delivery.ReasonProtocol, fmt.Sprintf("headers: %q has a value that cannot be sent", h.Name)}
-		case lower == "connection" && strings.EqualFold(value, "close"):
-			continue // what we say anyway
-		case ownedByConnection(lower):
-			return nil, &problem{delivery.ReasonProtocol, fmt.Sprintf("headers: %q cannot be set", h.Name)}
+		if lower == "connection" {
+			continue // "close", which is what we say anyway
 		}
 		key, seen := keys[lower]
 		switch {
@@ -120,6 +116,22 @@ func requestHeader(headers []Header, contentType, agent string) (http.Header, *p
 		out["Accept"] = []string{"*/*"}
 	}
 	return out, nil
+}
+
+// sendable checks one header and returns its value as it goes on the wire. Its
+// problems never hold the value.
+func sendable(i int, h Header) (value string, p *problem) {
+	lower := strings.ToLower(h.Name)
+	value, ok := encodeValue(h.Value.Reveal())
+	switch {
+	case !validName(h.Name):
+		p = &problem{delivery.ReasonProtocol, fmt.Sprintf("headers: name %d is not a valid header name", i+1)}
+	case !ok:
+		p = &problem{delivery.ReasonProtocol, fmt.Sprintf("headers: %q has a value that cannot be sent", h.Name)}
+	case ownedByConnection(lower) && !(lower == "connection" && strings.EqualFold(value, "close")):
+		p = &problem{delivery.ReasonProtocol, fmt.Sprintf("headers: %q cannot be set", h.Name)}
+	}
+	return value, p
 }
 
 func ownedByConnection(lower string) bool {

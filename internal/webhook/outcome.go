@@ -84,6 +84,15 @@ type reasoner interface {
 // errors of net/http quote URLs and answers, so none of their texts is used
 // beyond those of the operating system and of certificates.
 func networkFailure(err error, phase delivery.Phase) delivery.Result {
+	res := classify(err, phase)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "proxyconnect" {
+		res.Message = "proxy: " + res.Message
+	}
+	return res
+}
+
+func classify(err error, phase delivery.Phase) delivery.Result {
 	var known reasoner
 	var dns *net.DNSError
 	switch {
