@@ -103,6 +103,13 @@ func (a *app) sayUnwritable(r queue.Report) {
 	fmt.Fprintln(a.Stderr, "  hint: keep the lines above; they belong into "+auditName)
 }
 
+// warnReport prints what could not be read on the side.
+func (a *app) warnReport(r queue.Report) {
+	if r.Warning != nil {
+		a.log.Warn(r.Warning.Error())
+	}
+}
+
 const auditName = ".agentxchain/notification-audit.jsonl"
 
 // withError adds the error of unwritable evidence to a JSON answer.

@@ -30,7 +30,7 @@ settled first: it is recorded as unknown_outcome, once, and listed.
 
 func runPending(ctx context.Context, a *app, asJSON bool) error {
 	return a.withPipeline(func(p *pipeline) error {
-		_, recoverErr := p.queue.Recover(ctx)
+		recoverErr := p.recover(ctx, a)
 		list, listErr := p.queue.Pending(ctx)
 		if asJSON {
 			items := make([]*ecmajson.Value, len(list))
@@ -106,7 +106,7 @@ is a new line of the audit with the next attempt number.
 
 func runRetry(ctx context.Context, a *app, ids []string, asJSON bool) error {
 	return a.withPipeline(func(p *pipeline) error {
-		_, recoverErr := p.queue.Recover(ctx)
+		recoverErr := p.recover(ctx, a)
 		reports, retryErr := p.queue.Retry(ctx, ids...)
 		if len(ids) > 0 && retryErr != nil {
 			return backlogFailure(retryErr)
@@ -131,6 +131,7 @@ func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) err
 	for _, r := range reports {
 		undelivered = undelivered || r.Count(queue.StateDelivered) < len(r.Outcomes)
 		failed = errors.Join(failed, r.Err)
+		a.warnReport(r)
 		if asJSON {
 			docs = append(docs, withError(resultDocument(r, 0), r.Err))
 		} else {
@@ -173,7 +174,7 @@ for each target that did not have it.
 
 func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) error {
 	return a.withPipeline(func(p *pipeline) error {
-		if _, err := p.queue.Recover(ctx); err != nil {
+		if err := p.recover(ctx, a); err != nil {
 			return cannot("outbox", err)
 		}
 		attempts, err := p.queue.Discard(ctx, id, reason)

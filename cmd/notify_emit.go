@@ -174,7 +174,7 @@ func submit(ctx context.Context, a *app, g *governed, event events.Event, messag
 		a.log.Debug("the event is not on disk; it is sent all the same", "cause", err)
 	}
 	report := p.queue.Drain(ctx, batch)
-	if _, err := p.queue.Recover(context.WithoutCancel(ctx)); err != nil {
+	if err := p.recover(context.WithoutCancel(ctx), a); err != nil {
 		// The event at hand is told and recorded; what an earlier process
 		// left is found by the next command again.
 		a.log.Warn(err.Error())
@@ -192,6 +192,7 @@ func (a *app) answerEmit(r queue.Report, filtered int, o emitOptions) error {
 	if len(r.Outcomes) == 0 {
 		fmt.Fprintf(a.Stderr, "agentxchain: no target is subscribed to %s\n", r.Event.Type)
 	}
+	a.warnReport(r)
 	a.sayUnwritable(r)
 	switch {
 	case r.Err != nil:

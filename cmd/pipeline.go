@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"time"
@@ -66,6 +67,20 @@ func newPipeline(a *app, g *governed) (*pipeline, error) {
 // ownPath is the project's notify folder, whether it exists or not.
 func ownPath(root project.Root) string {
 	return filepath.Join(root.Dir, ".agentxchain", "notify")
+}
+
+// recover settles what dead processes left. What it can't settle is found
+// again by the next command.
+func (p *pipeline) recover(ctx context.Context, a *app) error {
+	r := p.queue.Recover(ctx)
+	for _, at := range r.Attempts {
+		a.log.Warn("a process died while it sent an event; its outcome is unknown",
+			"event_id", at.Delivery.Event.ID, "target", at.Delivery.Target.Name)
+	}
+	if r.Warning != nil {
+		a.log.Warn(r.Warning.Error())
+	}
+	return r.Err
 }
 
 // close gives up the claims and closes the files.

@@ -72,7 +72,7 @@ same name, which runs the agents; this one notifies, exports and verifies.`,
 		return usagef("%w", err).hint("see `%s --help`", c.CommandPath())
 	})
 	c.CompletionOptions.HiddenDefaultCmd = false
-	c.AddCommand(newNotify(a), newExport(a), newConfig(a), newSchema(a), newVersion(a))
+	c.AddCommand(newNotify(a), newExport(a), newVerify(a), newConfig(a), newSchema(a), newDemo(a), newVersion(a))
 	c.AddCommand(newTopics()...)
 	return c
 }

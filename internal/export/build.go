@@ -149,8 +149,8 @@ func (b *builder) exportedAt() *ecmajson.Value {
 	return ecmajson.NewString(b.opts.At.UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
-// content is a bundle that has been read and can be written.
-type content interface {
+// draft is a bundle that has been read and can be written.
+type draft interface {
 	write(b *builder, d *document) error
 	result() Result
 	release()
@@ -171,7 +171,7 @@ func (b *builder) build() (Result, error) {
 	return result, err
 }
 
-func (b *builder) readAll() (content, error) {
+func (b *builder) readAll() (draft, error) {
 	if b.opts.Kind == Coordinator {
 		return b.readWorkspace()
 	}
@@ -191,7 +191,7 @@ func (b *builder) excluded(dir string) string {
 	return filepath.ToSlash(rel)
 }
 
-func (b *builder) writeTo(o *output, c content) (int64, error) {
+func (b *builder) writeTo(o *output, c draft) (int64, error) {
 	d := &document{output: o, pretty: b.opts.Pretty}
 	err := c.write(b, d)
 	d.text("\n")
@@ -244,7 +244,7 @@ func newTarget(abs, path string) (target, error) {
 }
 
 // writeFile writes the bundle beside its place, syncs it and renames it.
-func (b *builder) writeFile(c content) (n int64, err error) {
+func (b *builder) writeFile(c draft) (n int64, err error) {
 	dir := filepath.Dir(b.opts.Path)
 	f, err := os.CreateTemp(dir, temporaryPrefix+"*"+temporarySuffix)
 	if err != nil {
@@ -273,10 +273,10 @@ type diskFile struct{ *os.File }
 
 func (f diskFile) push(offset, n int64) { startWriteback(f.File, offset, n) }
 
-// write implements [content].
+// write implements [draft].
 func (r *run) write(b *builder, d *document) error { return b.writeRun(d, r) }
 
-// result implements [content].
+// result implements [draft].
 func (r *run) result() Result {
 	res := Result{Kind: Run, Files: len(r.entries), Warnings: r.warnings}
 	if e := r.index[auditPath]; e != nil {

@@ -171,7 +171,7 @@ func (w *workspace) release() {
 	w.collection.release()
 }
 
-// result implements [content].
+// result implements [draft].
 func (w *workspace) result() Result {
 	res := Result{Kind: Coordinator, Files: len(w.entries), Repos: len(w.children), Warnings: w.warnings}
 	for _, c := range w.children {
@@ -186,7 +186,7 @@ func (w *workspace) result() Result {
 	return res
 }
 
-// write implements [content].
+// write implements [draft].
 func (w *workspace) write(b *builder, d *document) error {
 	d.open("{")
 	d.member("schema_version", ecmajson.NewString(schemaVersion))

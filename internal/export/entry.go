@@ -56,7 +56,7 @@ const maxForeignListed = 20
 type reader struct {
 	ctx     context.Context
 	keeper  keeper
-	scanner scanner
+	validator validator
 	buf     []byte
 	region  []byte
 	pairs   *base64Pairs
@@ -113,7 +113,7 @@ func (r *reader) examine(src *snapshot, s survey) (*entry, error) {
 		e.format, cut, check = formatJSONL, cutAtLines, r.lineChecker(e, s)
 	case strings.HasSuffix(s.key, ".json"):
 		e.format = formatJSON
-		r.scanner.reset()
+		r.validator.reset()
 		check = r.documentChecker(e)
 	}
 	err := r.keeper.first(r.ctx, src, s.hold, &r.buf, cut, func(block []byte, last bool) error {
@@ -160,8 +160,8 @@ func (d *digest) hex() string {
 // text: its bytes are evidence all the same.
 func (r *reader) documentChecker(e *entry) func(block []byte, last bool) (int, error) {
 	return func(block []byte, last bool) (int, error) {
-		r.scanner.feed(block)
-		if last && !r.scanner.complete() {
+		r.validator.feed(block)
+		if last && !r.validator.complete() {
 			e.format, e.broken = formatText, true
 		}
 		return 0, nil
@@ -178,7 +178,7 @@ func (r *reader) lineChecker(e *entry, s survey) func(block []byte, last bool) (
 			number++
 			switch {
 			case ecmajson.IsBlank(line):
-			case r.scanner.valid(line):
+			case r.validator.valid(line):
 				e.records++
 				if s.record != nil {
 					if err := s.record(line); err != nil {
@@ -337,7 +337,7 @@ func (r *reader) recordsWriter(d *document, e *entry) *dataWriter {
 			for len(block) > 0 {
 				var line []byte
 				line, block, _ = cutLine(block)
-				if ecmajson.IsBlank(line) || e.foreignLines > 0 && !r.scanner.valid(line) {
+				if ecmajson.IsBlank(line) || e.foreignLines > 0 && !r.validator.valid(line) {
 					continue
 				}
 				d.next()

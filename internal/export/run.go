@@ -191,7 +191,7 @@ func (b *builder) readFile(c *collection, s survey) error {
 	return err
 }
 
-// parsed hands a record that the scanner accepted to a collector.
+// parsed hands a record that the validator accepted to a collector.
 func parsed(line []byte, add func(*ecmajson.Value)) error {
 	v, err := ecmajson.Parse(line, ecmajson.Options{})
 	if err == nil {

@@ -8,11 +8,11 @@ import (
 	"agentxchain/internal/ecmajson"
 )
 
-// scanner checks that a document is JSON without building anything, at several
+// validator checks that a document is JSON without building anything, at several
 // times the speed of a parser. It accepts exactly what [ecmajson.Parse]
 // accepts with its default options, and takes the document in pieces of any
 // size. The zero value is ready; reset makes a used one ready again.
-type scanner struct {
+type validator struct {
 	state scanState
 	// key says that the string being read is the key of a member.
 	key bool
@@ -50,17 +50,17 @@ const (
 	scanFailed                     // this is not JSON
 )
 
-func (s *scanner) reset() { *s = scanner{objects: s.objects[:0]} }
+func (s *validator) reset() { *s = validator{objects: s.objects[:0]} }
 
 // valid reports whether b is one complete document.
-func (s *scanner) valid(b []byte) bool {
+func (s *validator) valid(b []byte) bool {
 	s.reset()
 	s.feed(b)
 	return s.complete()
 }
 
 // feed takes the next piece of the document.
-func (s *scanner) feed(b []byte) {
+func (s *validator) feed(b []byte) {
 	for i := 0; i < len(b) && s.state != scanFailed; i++ {
 		if s.state == scanString {
 			i += plainPrefix(b[i:])
@@ -80,7 +80,7 @@ func (s *scanner) feed(b []byte) {
 }
 
 // complete reports whether what was fed is one whole document.
-func (s *scanner) complete() bool {
+func (s *validator) complete() bool {
 	switch s.state {
 	case scanDone:
 		return true
@@ -91,7 +91,7 @@ func (s *scanner) complete() bool {
 }
 
 // structure takes a byte between tokens that is not white space.
-func (s *scanner) structure(c byte) {
+func (s *validator) structure(c byte) {
 	switch s.state {
 	case scanValue:
 		s.value(c)
@@ -119,7 +119,7 @@ func (s *scanner) structure(c byte) {
 	}
 }
 
-func (s *scanner) expect(ok bool, next scanState) {
+func (s *validator) expect(ok bool, next scanState) {
 	if !ok {
 		next = scanFailed
 	}
@@ -127,7 +127,7 @@ func (s *scanner) expect(ok bool, next scanState) {
 }
 
 // value takes the first byte of a value.
-func (s *scanner) value(c byte) {
+func (s *validator) value(c byte) {
 	switch {
 	case c == '"':
 		s.state, s.key = scanString, false
@@ -152,7 +152,7 @@ func (s *scanner) value(c byte) {
 	}
 }
 
-func (s *scanner) open(object bool) {
+func (s *validator) open(object bool) {
 	if s.depth == ecmajson.MaxDepth {
 		s.state = scanFailed
 		return
@@ -172,12 +172,12 @@ func (s *scanner) open(object bool) {
 }
 
 // inObject reports whether the innermost open container is an object.
-func (s *scanner) inObject() bool {
+func (s *validator) inObject() bool {
 	at := s.depth - 1
 	return s.objects[at/64]>>(at%64)&1 == 1
 }
 
-func (s *scanner) close(object bool) {
+func (s *validator) close(object bool) {
 	if s.inObject() != object {
 		s.state = scanFailed
 		return
@@ -187,7 +187,7 @@ func (s *scanner) close(object bool) {
 }
 
 // endValue goes on behind a complete value.
-func (s *scanner) endValue() {
+func (s *validator) endValue() {
 	s.state = scanAfter
 	if s.depth == 0 {
 		s.state = scanDone
@@ -195,7 +195,7 @@ func (s *scanner) endValue() {
 }
 
 // after takes what follows a value inside a container.
-func (s *scanner) after(c byte) {
+func (s *validator) after(c byte) {
 	switch c {
 	case ',':
 		s.state = scanValue
@@ -212,7 +212,7 @@ func (s *scanner) after(c byte) {
 }
 
 // inString takes a byte of a string that is not plain.
-func (s *scanner) inString(c byte) {
+func (s *validator) inString(c byte) {
 	switch {
 	case c == '\\':
 		s.state = scanEscape
@@ -226,7 +226,7 @@ func (s *scanner) inString(c byte) {
 }
 
 // inToken takes a byte inside an escape, a literal or a number.
-func (s *scanner) inToken(c byte) {
+func (s *validator) inToken(c byte) {
 	switch s.state {
 	case scanEscape:
 		if c == 'u' {
@@ -240,7 +240,7 @@ func (s *scanner) inToken(c byte) {
 		if s.hex == 0 {
 			next = scanString
 		}
-		s.expect(isHex(c), next)
+		s.expect(isHexDigit(c), next)
 	case scanWord:
 		if s.expect(c == s.word[0], scanWord); s.state == scanFailed {
 			return
@@ -254,7 +254,7 @@ func (s *scanner) inToken(c byte) {
 }
 
 // inNumber takes a byte inside or right behind a number.
-func (s *scanner) inNumber(c byte) {
+func (s *validator) inNumber(c byte) {
 	digit := c >= '0' && c <= '9'
 	switch {
 	case s.state == scanMinus:
@@ -283,7 +283,7 @@ func (s *scanner) inNumber(c byte) {
 	}
 }
 
-func isHex(c byte) bool {
+func isHexDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
 }
 

@@ -20,11 +20,11 @@ func scanSeeds() []string {
 	}
 }
 
-// agree holds the scanner to the parser, whole and in pieces.
+// agree holds the validator to the parser, whole and in pieces.
 func agree(t *testing.T, src []byte, piece int) {
 	t.Helper()
 	_, err := ecmajson.Parse(src, ecmajson.Options{})
-	var s scanner
+	var s validator
 	if got := s.valid(src); got != (err == nil) {
 		t.Fatalf("valid(%.80q) = %v, but the parser says %v", src, got, err)
 	}
@@ -58,7 +58,7 @@ func BenchmarkScanner(b *testing.B) {
 	line := []byte(auditLine(7))
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
-	var s scanner
+	var s validator
 	for b.Loop() {
 		if !s.valid(line) {
 			b.Fatal("refused")

@@ -1,0 +1,221 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newDemo(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole job on loopback with a throw-away project",
+		Long: `Make a governed project in a temporary folder and a receiver on loopback, emit
+every governed event, export the run, verify the bundle, tamper with a copy and
+show the failing verdict. Real sockets, real files; nothing leaves this machine.
+The folder stays, so that you can look at everything in it.
+` + exitStatus("0  every step did what it should\n  2  a step could not be done"),
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a) },
+	}
+}
+
+// demo is the stage: a project, a receiver, and the words on the terminal.
+type demo struct {
+	ctx     context.Context
+	app     *app
+	dir     string
+	url     string
+	healthy atomic.Bool
+}
+
+func runDemo(ctx context.Context, a *app) error {
+	dir, err := os.MkdirTemp("", "agentxchain-demo-")
+	if err != nil {
+		return cannot("demo", err)
+	}
+	d := &demo{ctx: ctx, app: a, dir: dir}
+	stop, err := d.receive()
+	if err != nil {
+		return cannot("demo", err)
+	}
+	defer stop()
+	for _, act := range []func() error{d.emitEverything, d.retry, d.exportAndVerify, d.tamper} {
+		if err := act(); err != nil {
+			return cannot("demo", err)
+		}
+	}
+	d.say("\nEverything lies in %s:", dir)
+	d.say("  agentxchain.json                          three webhooks, one of them nobody answers")
+	d.say("  .agentxchain/notification-audit.jsonl     every attempt, one line each")
+	d.say("  .agentxchain/notify/                      what is still undelivered")
+	d.say("  bundle.json, forged.json                  the export, and the copy that was edited")
+	return nil
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.app.Stdout, format+"\n", args...) }
+
+// receive starts the receiver: /ops always takes the event, /audit answers
+// 503 until the demo mends it.
+func (d *demo) receive() (stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /ops", func(w http.ResponseWriter, r *http.Request) { d.answer(w, r, http.StatusNoContent) })
+	mux.HandleFunc("POST /audit", func(w http.ResponseWriter, r *http.Request) {
+		if d.healthy.Load() {
+			d.answer(w, r, http.StatusOK)
+			return
+		}
+		d.answer(w, r, http.StatusServiceUnavailable)
+	})
+	d.url = "http://" + l.Addr().String()
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	return func() {
+		if err := server.Close(); err != nil {
+			fmt.Fprintln(d.app.Stderr, "demo: receiver:", err)
+		}
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			fmt.Fprintln(d.app.Stderr, "demo: receiver:", err)
+		}
+	}, nil
+}
+
+func (d *demo) answer(w http.ResponseWriter, r *http.Request, status int) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		status = http.StatusBadRequest
+	}
+	w.WriteHeader(status)
+}
+
+// run executes one command of ours as a user would type it, shows it, and
+// wants the given exit code.
+func (d *demo) run(want int, words ...string) (string, error) {
+	d.say("\n$ agentxchain %s", strings.Join(words, " "))
+	w := d.app.World
+	w.Args, w.Dir = words, d.dir
+	var stdout, stderr bytes.Buffer
+	w.Stdout, w.Stderr = &stdout, &stderr
+	code := Run(d.ctx, w)
+	shown := stdout.String() + stderr.String()
+	for line := range strings.Lines(shown) {
+		if strings.TrimSpace(line) != "" {
+			d.say("  %s", strings.TrimRight(line, "\n"))
+		}
+	}
+	if code != want {
+		return "", fmt.Errorf("`agentxchain %s` ended with exit code %d, not %d", strings.Join(words, " "), code, want)
+	}
+	return stdout.String(), nil
+}
+
+// demoActs tell the story of one run: the state at each step, and the event.
+func demoActs() []struct{ event, state string } {
+	const turn = `"active_turns":{"turn_01":{"turn_id":"turn_01","assigned_role":"dev","status":"running","attempt":2,"assigned_sequence":7}},"turn_sequence":7`
+	blocked := `"status":"blocked","phase":"implementation","blocked_on":"escalation:operator:need-decision",` +
+		`"blocked_reason":{"category":"operator_escalation","blocked_at":"2026-01-01T00:00:00.000Z","turn_id":"turn_01","recovery":{"typed_reason":"operator_escalation","owner":"human",` +
+		`"recovery_action":"Decide, then run agentxchain unblock hesc_0011223344556677","turn_retained":true,"detail":"Which region?"}},` +
+		`"escalation":{"source":"operator","raised_by":"human","from_role":"dev","from_turn_id":"turn_01","reason":"need-decision","detail":"Which region?","recovery_action":"Decide","escalated_at":"2026-01-01T00:00:00.000Z"},` + turn
+	active := `"status":"active","phase":"implementation","blocked_on":null,` + turn
+	transition := `"status":"paused","phase":"implementation","pending_phase_transition":{"from":"implementation","to":"qa","gate":"implementation_complete","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:00:00.000Z"},` + turn
+	completion := `"status":"paused","phase":"qa","pending_run_completion":{"gate":"ship","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:00:00.000Z"},` + turn
+	done := `"status":"completed","phase":"qa","completed_at":"2026-01-01T01:00:00.000Z","active_turns":{},"turn_sequence":7`
+	return []struct{ event, state string }{
+		{"run_blocked", blocked}, {"human_escalation_raised", blocked}, {"operator_escalation_raised", blocked},
+		{"human_escalation_resolved", active}, {"escalation_resolved", active},
+		{"phase_transition_pending", transition}, {"approval_sla_reminder", transition},
+		{"run_completion_pending", completion}, {"run_completed", done},
+	}
+}
+
+func (d *demo) emitEverything() error {
+	d.say("A governed project in %s,\nand a receiver on %s. Every governed event, as a script would emit it:", d.dir, d.url)
+	if err := d.writeConfig(); err != nil {
+		return err
+	}
+	for _, act := range demoActs() {
+		state := `{"schema_version":"1.1","run_id":"run_00112233445566ff","project_id":"demo",` + act.state + "}\n"
+		if err := os.WriteFile(filepath.Join(d.dir, ".agentxchain", "state.json"), []byte(state), 0o600); err != nil {
+			return err
+		}
+		if _, err := d.run(exitDone, "notify", "emit", act.event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) writeConfig() error {
+	const all = `["run_blocked","operator_escalation_raised","escalation_resolved","human_escalation_raised","human_escalation_resolved","phase_transition_pending","run_completion_pending","run_completed","approval_sla_reminder"]`
+	config := fmt.Sprintf(`{
+  "schema_version": "1.0",
+  "project": {"id": "demo", "name": "Demo"},
+  "roles": {},
+  "runtimes": {},
+  "routing": {"implementation": {}, "qa": {}},
+  "notifications": {
+    "webhooks": [
+      {"name": "ops_webhook", "url": "%[1]s/ops", "timeout_ms": 5000, "events": %[2]s},
+      {"name": "audit_sink", "url": "%[1]s/audit", "timeout_ms": 5000, "events": ["run_blocked", "run_completed"]},
+      {"name": "nobody_home", "url": "http://127.0.0.1:9/closed", "timeout_ms": 5000, "events": ["run_completed"]}
+    ]
+  }
+}
+`, d.url, all)
+	if err := os.Mkdir(filepath.Join(d.dir, ".agentxchain"), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(d.dir, "agentxchain.json"), []byte(config), 0o600)
+}
+
+func (d *demo) retry() error {
+	d.say("\nThe audit_sink was ill. It is mended now; what it missed is kept, byte for byte:")
+	d.healthy.Store(true)
+	if _, err := d.run(exitDone, "notify", "pending"); err != nil {
+		return err
+	}
+	_, err := d.run(exitBad, "notify", "retry") // nobody_home stays undelivered
+	return err
+}
+
+func (d *demo) exportAndVerify() error {
+	d.say("\nThe run as a portable bundle, and the proof:")
+	if _, err := d.run(exitDone, "export", "--output", "bundle.json"); err != nil {
+		return err
+	}
+	_, err := d.run(exitDone, "verify", "export", "bundle.json")
+	return err
+}
+
+// tamper makes a failed delivery look delivered in a copy of the bundle.
+func (d *demo) tamper() error {
+	d.say("\nSomebody edits a copy, so that a failure looks like a success:")
+	b, err := os.ReadFile(filepath.Join(d.dir, "bundle.json"))
+	if err != nil {
+		return err
+	}
+	forged := bytes.Replace(b, []byte(`"delivered":false,"status_code":503`), []byte(`"delivered":true,"status_code":200`), 1)
+	if bytes.Equal(b, forged) {
+		return errors.New("the bundle holds no failed delivery to forge")
+	}
+	if err := os.WriteFile(filepath.Join(d.dir, "forged.json"), forged, 0o600); err != nil {
+		return err
+	}
+	_, err = d.run(exitBad, "verify", "export", "forged.json")
+	return err
+}
