@@ -37,6 +37,8 @@ func (g *Guard) Client() *http.Client {
 // a [*Refusal].
 func (g *Guard) Transport() http.RoundTripper { return transport{g} }
 
+// transport makes a Guard a RoundTripper without showing RoundTrip among the
+// guard's own methods.
 type transport struct{ guard *Guard }
 
 // RoundTrip implements [http.RoundTripper].
@@ -115,6 +117,9 @@ func (g *Guard) transport(r route) (*http.Transport, error) {
 	return tr, nil
 }
 
+// proxyOf is the proxy function of the proxied transports. It judges again
+// because it is given a request, not a target; no other URL comes here than
+// the one that transportFor judged.
 func (g *Guard) proxyOf(req *http.Request) (*url.URL, error) {
 	t, err := g.checkURL(req.URL)
 	if err != nil {
@@ -193,14 +198,9 @@ func (g *Guard) judgeProxied(ctx context.Context, t target) error {
 	return err
 }
 
-// dialed is the end of one attempt to connect.
-type dialed struct {
-	conn net.Conn
-	err  error
-}
-
-// connect connects to the first of addrs that answers. Each has a head start
-// of [stagger] over the next one, or until it fails.
+// connect connects to the first of addrs that answers. Every socket is judged
+// once more as it is made: what was judged above is a list of addresses, what
+// counts is where the packets go.
 func (g *Guard) connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error) {
 	d := &net.Dialer{
 		KeepAlive: -1, // a connection serves one short request
@@ -208,44 +208,57 @@ func (g *Guard) connect(ctx context.Context, t target, addrs []netip.Addr) (net.
 			return g.control(t, network, address)
 		},
 	}
-	if len(addrs) == 1 {
-		return g.dial(ctx, d, netip.AddrPortFrom(addrs[0], t.port))
+	dial := func(ctx context.Context, i int) (net.Conn, error) {
+		return g.dial(ctx, d, netip.AddrPortFrom(addrs[i], t.port))
 	}
+	if len(addrs) == 1 {
+		return dial(ctx, 0)
+	}
+	return race(ctx, len(addrs), dial)
+}
+
+// dialed is the end of one attempt to connect.
+type dialed struct {
+	conn net.Conn
+	err  error
+}
+
+// race makes n attempts, n > 0, each begun when the one before it failed or
+// had [stagger] for itself. The first success ends the others; when all fail
+// the first error counts, which is that of the preferred address.
+func race(ctx context.Context, n int, dial func(ctx context.Context, i int) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	results := make(chan dialed, len(addrs)) // room for all: no loser blocks
-	tick := time.NewTimer(0)
-	defer tick.Stop()
+	results := make(chan dialed, n) // room for all: no loser blocks
+	next := time.NewTimer(0)
+	defer next.Stop()
 	var first error
-	started, pending := 0, 0
-	for {
+	for begun, ended := 0, 0; ended < n; {
 		select {
-		case <-tick.C:
-			if started == len(addrs) {
-				continue
+		case <-next.C:
+			if begun == n {
+				continue // nothing left to begin
 			}
-			to := netip.AddrPortFrom(addrs[started], t.port)
-			started, pending = started+1, pending+1
+			i := begun
+			begun++
 			go func() {
-				conn, err := g.dial(ctx, d, to)
+				conn, err := dial(ctx, i)
 				results <- dialed{conn, err}
 			}()
-			tick.Reset(stagger)
+			next.Reset(stagger)
 		case r := <-results:
-			pending--
+			ended++
 			if r.err == nil {
-				go closeRest(results, pending)
+				go closeRest(results, begun-ended)
 				return r.conn, nil
 			}
 			if first == nil {
 				first = r.err
 			}
-			if pending == 0 && started == len(addrs) {
-				return nil, first
-			}
-			tick.Reset(0)
+			next.Reset(0)
 		}
 	}
+	return nil, first
 }
 
 // closeRest closes what the losers of a race still bring home.

@@ -10,10 +10,22 @@
 // address that carries an IPv4 address is judged by what it carries.
 //
 // A check of the URL alone is not enough, because a name can resolve to
-// something else the next moment. A [Guard] therefore resolves a name once,
-// judges every address of the answer, connects to those addresses and no
-// others, and judges once more in the dialer. Its [Guard.CheckURL] exists to
-// tell people early.
+// something else the next moment. What a [Guard] does with a call is this:
+//
+//  1. The URL is read: http or https, a port that exists, and a host that is a
+//     name or an address. An address may be spelled in every way that browsers
+//     know (10.1, 0x0a000001, 167772161); what looks like one and is none is
+//     refused, because the next program might read it differently.
+//  2. A name that is refused by itself ends it: localhost in the public tier,
+//     the names of metadata services in both.
+//  3. The name is resolved, once. When one address of the answer is refused the
+//     call is, even if another one would be allowed.
+//  4. One of these addresses is dialled, without asking any resolver again.
+//     Control judges each socket before it connects.
+//  5. Answers are only read: a redirect is not followed, so there is no second
+//     address to judge.
+//
+// [Guard.CheckURL] does the first two steps alone, to tell people early.
 //
 // The operator tightens both tiers by environment, see [FromEnv]. Nothing
 // loosens them.
@@ -64,6 +76,7 @@ type Config struct {
 // Guard judges calls and makes the clients that are held to its judgement. It
 // is safe for concurrent use.
 type Guard struct {
+	// table holds the rules of the tier, as tightened.
 	table   *table
 	allow   AllowList
 	proxies Proxies
@@ -73,6 +86,7 @@ type Guard struct {
 	// it, because they may not leave the machine.
 	dial func(ctx context.Context, d *net.Dialer, to netip.AddrPort) (net.Conn, error)
 
+	// transports has one per route, made when first needed.
 	mu         sync.Mutex
 	transports map[route]*http.Transport
 }

@@ -76,6 +76,9 @@ func ParseAllow(text string) (AllowList, error) {
 	return list, nil
 }
 
+// parseAllowed reads one entry. Networks with host bits and odd port numbers
+// are refused rather than read generously: the operator meant something, and
+// guessing wrong would open what should be closed.
 func parseAllowed(s string) (allowed, error) {
 	if strings.Contains(s, "/") {
 		p, err := netip.ParsePrefix(s)
@@ -101,6 +104,8 @@ func parseAllowed(s string) (allowed, error) {
 	return allowed{name: name, port: port}, nil
 }
 
+// allowedAddr is the entry of one address. IPv4-mapped addresses become the
+// IPv4 addresses that they are, here and in every call.
 func allowedAddr(addr netip.Addr, port uint16) (allowed, error) {
 	if addr.Zone() != "" {
 		return allowed{}, errors.New("an address with a zone can never be called")
@@ -164,4 +169,5 @@ func (l AllowList) mayAdmit(t target) bool {
 	return len(l.entries) == 0 || l.admitsName(t)
 }
 
+// admitsPort reports whether the entry is for every port or for this one.
 func (e allowed) admitsPort(port uint16) bool { return e.port == 0 || e.port == port }

@@ -86,6 +86,7 @@ func (p *Proxies) setDirect(text string) {
 	}
 }
 
+// parseException reads one lower-case entry other than "*".
 func parseException(field string) (e exception, ok bool) {
 	if prefix, err := netip.ParsePrefix(field); err == nil {
 		return exception{prefix: prefix.Masked()}, true
@@ -120,6 +121,8 @@ func (p *Proxies) forTarget(t target, scheme string) *url.URL {
 	return proxy
 }
 
+// matches reports whether t is called directly because of e. Networks match
+// addresses in the URL only, never what a name resolves to, as everywhere.
 func (e exception) matches(t target) bool {
 	switch {
 	case e.port != 0 && e.port != t.port:

@@ -96,6 +96,7 @@ type table struct {
 	global   netip.Prefix
 }
 
+// parsedSpecial is a line of the table that holds in the tier.
 type parsedSpecial struct {
 	prefix netip.Prefix
 	rule   string
@@ -144,6 +145,7 @@ func (t *table) rule6(addr netip.Addr) string {
 	if t.strict && !t.global.Contains(addr) {
 		return "not global unicast (" + globalUnicast + ")"
 	}
+	// All of them must be allowed: Teredo carries two.
 	for _, c := range carried(addr) {
 		if rule := match(t.specials[0], c.addr); rule != "" {
 			return c.form + " address of " + c.addr.String() + ", " + rule
@@ -152,6 +154,7 @@ func (t *table) rule6(addr netip.Addr) string {
 	return ""
 }
 
+// match returns the first rule whose block holds addr, or "".
 func match(list []parsedSpecial, addr netip.Addr) string {
 	for _, s := range list {
 		if s.prefix.Contains(addr) {
@@ -172,7 +175,8 @@ func (t *table) nameRule(name string) string {
 	return ""
 }
 
-// carriedAddr is an IPv4 address inside an IPv6 one.
+// carriedAddr is an IPv4 address inside an IPv6 one, with the name of the form
+// of embedding, for the message.
 type carriedAddr struct {
 	form string
 	addr netip.Addr
@@ -208,6 +212,7 @@ func carried(addr netip.Addr) []carriedAddr {
 	return found
 }
 
+// zero reports whether all of b is 0.
 func zero(b []byte) bool {
 	for _, c := range b {
 		if c != 0 {

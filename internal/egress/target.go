@@ -72,6 +72,7 @@ func validName(name string) bool {
 	return true
 }
 
+// isASCII reports whether s needs no IDNA to be looked up as it stands.
 func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
@@ -81,7 +82,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// endsInNumber reports whether the last label makes the host an IPv4 address.
+// endsInNumber reports whether the last label makes the host an IPv4 address or
+// nothing, in the words of the URL standard. No top-level domain is a number.
 func endsInNumber(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	if hex, ok := strings.CutPrefix(last, "0x"); ok {

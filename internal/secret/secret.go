@@ -14,17 +14,30 @@ import (
 const Mask = "[secret]"
 
 // Text is a string that cannot be printed by accident. The zero value is an
-// empty secret.
-type Text struct{ value string }
+// empty secret. Texts are compared with [Text.Equal].
+type Text struct {
+	_ [0]func() // no ==, which would compare pointers
+	// The pointer keeps the value from %p, for which fmt prints field by
+	// field without asking Format.
+	value *string
+}
 
 // New wraps value.
-func New(value string) Text { return Text{value} }
+func New(value string) Text { return Text{value: &value} }
 
 // Reveal returns the value. Its result belongs on the wire, nowhere else.
-func (t Text) Reveal() string { return t.value }
+func (t Text) Reveal() string {
+	if t.value == nil {
+		return ""
+	}
+	return *t.value
+}
 
 // IsZero reports whether the secret is empty.
-func (t Text) IsZero() bool { return t.value == "" }
+func (t Text) IsZero() bool { return t.Reveal() == "" }
+
+// Equal reports whether both hold the same value.
+func (t Text) Equal(other Text) bool { return t.Reveal() == other.Reveal() }
 
 // String implements [fmt.Stringer]; it never shows the value.
 func (t Text) String() string { return Mask }

@@ -45,7 +45,8 @@ func TestTextIsNotPrinted(t *testing.T) {
 			t.Errorf("shown: %s", s)
 		}
 	}
-	if text.Reveal() != value || text.IsZero() || !secret.New("").IsZero() {
+	if text.Reveal() != value || text.IsZero() || !secret.New("").IsZero() || !(secret.Text{}).IsZero() ||
+		!text.Equal(secret.New(value)) || text.Equal(secret.Text{}) {
 		t.Error("the value is lost")
 	}
 }

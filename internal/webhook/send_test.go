@@ -329,13 +329,22 @@ func TestLargeEvent(t *testing.T) {
 	}
 }
 
-// A receiver that refuses an event before it has read it is heard.
+// A receiver that refuses an event before it has read it is heard, as long as
+// it does not hang up.
 func TestEarlyAnswer(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		both := http.NewResponseController(w)
+		if err := both.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		if err := both.Flush(); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
 	}))
 	defer srv.Close()
-	res := sendWith(t.Context(), Options{Transport: newTransport()}, at(srv.Listener.Addr().String()), strings.Repeat("x", 1<<20))
+	res := sendWith(t.Context(), Options{Transport: newTransport()}, at(srv.Listener.Addr().String()), strings.Repeat("x", 8<<20))
 	if res.StatusCode != http.StatusRequestEntityTooLarge || res.Reason != delivery.ReasonRejected {
 		t.Errorf("%+v", res)
 	}
