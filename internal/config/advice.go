@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/suggest"
 )
 
 // advise adds what the Node CLI does not look for: mistakes that load well and
@@ -36,7 +37,7 @@ func (c *checker) misplaced() {
 		switch {
 		case m.Key == "webhooks" || m.Key == "approval_sla":
 			c.advice(key(m, ""), fmt.Sprintf("%q has no effect at the top of the file", m.Key), `move it into "notifications"`)
-		case !c.doc.Has("notifications") && nearest(m.Key, []string{"notifications"}) != "":
+		case !c.doc.Has("notifications") && suggest.Nearest(m.Key, []string{"notifications"}) != "":
 			c.advice(key(m, ""), fmt.Sprintf("%q has no effect", m.Key), `did you mean "notifications"?`)
 		}
 	}
@@ -166,7 +167,7 @@ func (e entry) secretHint(header string) string {
 
 // looksSecret judges by the name of a header or variable.
 func looksSecret(name string) bool {
-	name = fold(name)
+	name = strings.NewReplacer("-", "_", ".", "_", " ", "_").Replace(strings.ToLower(name))
 	return slices.ContainsFunc([]string{"authorization", "cookie", "token", "secret", "password", "passwd", "api_key", "apikey", "credential", "private_key", "access_key"},
 		func(part string) bool { return strings.Contains(name, part) })
 }

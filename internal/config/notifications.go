@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/events"
 )
 
 const (
@@ -13,7 +14,7 @@ const (
 	// minTimeout and maxTimeout are milliseconds.
 	minTimeout, maxTimeout = 100, 30_000
 
-	reminderEvent = "approval_sla_reminder"
+	reminderEvent = string(events.ApprovalSLAReminder)
 )
 
 // notificationFields are the keys of notifications. "local" is allowed and
@@ -23,12 +24,11 @@ func notificationFields() []string { return []string{"webhooks", "approval_sla",
 // governedEvents are the names that a webhook may subscribe to, in the order
 // in which messages list them.
 func governedEvents() []string {
-	return []string{
-		"run_blocked", "operator_escalation_raised", "escalation_resolved",
-		"human_escalation_raised", "human_escalation_resolved",
-		"phase_transition_pending", "run_completion_pending", "run_completed",
-		reminderEvent,
+	var names []string
+	for _, t := range events.Types(events.Governed) {
+		names = append(names, string(t))
 	}
+	return names
 }
 
 // notifications applies the rules of contract section 2 in their order; the

@@ -2,7 +2,10 @@ package events
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"agentxchain/internal/suggest"
 )
 
 // Type is the name of an event, as people, logs and evidence spell it.
@@ -128,46 +131,21 @@ func list() string {
 	return b.String()
 }
 
-// nearest returns the spelling of an event with the smallest edit distance.
+// nearest returns the spelling of an event that is closest to name, and always
+// one: the list of events is short enough for a guess to be of use.
 func nearest(name string) string {
 	if name == runFailed {
 		return string(RunBlocked)
 	}
-	name = strings.ToLower(name)
-	best, least := "", 0
-	try := func(candidate string) {
-		if d := distance(name, candidate); best == "" || d < least {
-			best, least = candidate, d
-		}
-	}
+	var spellings []string
 	for _, t := range Types(Governed) {
-		try(string(t))
+		spellings = append(spellings, string(t))
 	}
 	for _, t := range Types(Agent) {
-		try(string(t))
-		try(t.ExecutionName())
+		spellings = append(spellings, string(t), t.ExecutionName())
 	}
-	return best
-}
-
-// distance is the Levenshtein distance in bytes: the fewest insertions,
-// deletions and substitutions that turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	if near := suggest.Nearest(name, spellings); near != "" {
+		return near
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return slices.MinFunc(spellings, func(a, b string) int { return suggest.Distance(name, a) - suggest.Distance(name, b) })
 }

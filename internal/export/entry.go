@@ -54,12 +54,12 @@ const maxForeignListed = 20
 // reader reads governed files into entries and writes entries into documents.
 // Its buffers are shared by all files of a bundle.
 type reader struct {
-	ctx     context.Context
-	keeper  keeper
+	ctx       context.Context
+	keeper    keeper
 	validator validator
-	buf     []byte
-	region  []byte
-	pairs   *base64Pairs
+	buf       []byte
+	region    []byte
+	pairs     *base64Pairs
 }
 
 // survey says how one file is read.

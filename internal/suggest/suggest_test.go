@@ -1,6 +1,7 @@
 package suggest_test
 
 import (
+	"strings"
 	"testing"
 
 	"agentxchain/internal/suggest"
@@ -11,7 +12,8 @@ import (
 func TestNearest(t *testing.T) {
 	words := []string{"run_blocked", "run_completed", "escalation_resolved"}
 	for word, want := range map[string]string{
-		"run_bloked": "run_blocked", "RUN_BLOCKED": "", "run-completed": "run_completed", "": "", "zzz": "",
+		"run_bloked": "run_blocked", "RUN_BLOCKED": "run_blocked", "run-completed": "run_completed", "": "", "zzz": "",
+		"escalation": "escalation_resolved", strings.Repeat("x", 100): "",
 	} {
 		if got := suggest.Nearest(word, words); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
