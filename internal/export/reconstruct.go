@@ -37,11 +37,31 @@ func localeOrder() func(a, b string) int {
 	return collate.New(language.English).CompareString
 }
 
+// sortByLocale sorts a list stably in [localeOrder].
+func sortByLocale(list []string) {
+	if len(list) < 2 {
+		return
+	}
+	c, buf := collate.New(language.English), collate.Buffer{}
+	type keyed struct {
+		key []byte
+		s   string
+	}
+	keys := make([]keyed, len(list))
+	for i, s := range list {
+		keys[i] = keyed{c.KeyFromString(&buf, s), s}
+	}
+	slices.SortStableFunc(keys, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
+	for i, k := range keys {
+		list[i] = k.s
+	}
+}
+
 // turnIDs lists the keys of state.active_turns or state.retained_turns in
 // locale order (contract, section 7.2).
 func turnIDs(turns *ecmajson.Value) []string {
 	keys := objectKeys(turns)
-	slices.SortStableFunc(keys, localeOrder())
+	sortByLocale(keys)
 	return keys
 }
 
@@ -403,14 +423,13 @@ func codeUnitRank(c byte) byte {
 // the records of each child's .agentxchain/events.jsonl. An event is kept as
 // text: trees would take ten times its size.
 type aggregatedEvents struct {
-	repos  map[string]bool
 	events []aggregatedEvent
 }
 
 type aggregatedEvent struct {
 	// at is the timestamp in milliseconds; +Inf when it is not a date.
-	at       float64
-	id, kind string
+	at             float64
+	repo, id, kind string
 	// text is the event as compact JSON with its repo_id.
 	text []byte
 }
@@ -421,13 +440,10 @@ func (a *aggregatedEvents) add(repoID string, record *ecmajson.Value) {
 	if !record.Is(ecmajson.Object) {
 		return
 	}
-	if a.repos == nil {
-		a.repos = map[string]bool{}
-	}
-	a.repos[repoID] = true
 	record.Set("repo_id", ecmajson.NewString(repoID))
 	e := aggregatedEvent{
 		at:   eventTime(record.Get("timestamp")),
+		repo: repoID,
 		kind: propertyKey(firstTruthy(record.Get("event_type"), record.Get("type"), ecmajson.NewString("unknown"))),
 		text: ecmajson.Append(nil, record),
 	}
@@ -437,15 +453,26 @@ func (a *aggregatedEvents) add(repoID string, record *ecmajson.Value) {
 	a.events = append(a.events, e)
 }
 
-// eventTime is Date.parse for the timestamps that the Node CLI writes and for
-// RFC 3339 in general; everything else sorts to the end.
+// rewind forgets all but the first n events.
+func (a *aggregatedEvents) rewind(n int) { a.events = a.events[:n] }
+
+// eventTime is when an event sorts; what is not a date sorts to the end.
 func eventTime(timestamp *ecmajson.Value) float64 {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(layout, timestamp.Str()); err == nil {
-			return float64(t.UnixMilli())
-		}
+	if ms, ok := dateOf(timestamp); ok {
+		return ms
 	}
 	return math.Inf(1)
+}
+
+// dateOf is Date.parse, in milliseconds, for the timestamps that the Node CLI
+// writes and for RFC 3339 in general.
+func dateOf(v *ecmajson.Value) (ms float64, ok bool) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, v.Str()); err == nil {
+			return float64(t.UnixMilli()), true
+		}
+	}
+	return 0, false
 }
 
 // sort puts the events in their order: by time, then by id, then as added.
@@ -464,12 +491,14 @@ func (a *aggregatedEvents) sort() {
 
 // repoIDs lists the repositories that had events, in code-unit order.
 func (a *aggregatedEvents) repoIDs() []string {
-	ids := make([]string, 0, len(a.repos))
-	for id := range a.repos {
-		ids = append(ids, id)
+	ids := []string{}
+	for i, e := range a.events {
+		if i == 0 || e.repo != a.events[i-1].repo {
+			ids = append(ids, e.repo)
+		}
 	}
 	slices.SortFunc(ids, compareCodeUnits)
-	return ids
+	return slices.Compact(ids)
 }
 
 // typeCounts returns how many events there are of each type, types in the
