@@ -23,6 +23,8 @@ type scanner struct {
 	open []byte
 	// deepest is the largest len(open) seen since it was last set.
 	deepest int
+	// hopeless is the offset before which quick does not try.
+	hopeless int64
 	// items is how many elements or members the last value had.
 	items int
 	// unique, if set, watches for repeated keys.
@@ -91,6 +93,8 @@ func (s *scanner) value() error {
 	for {
 		var err error
 		switch c := s.peek(); {
+		case (c != '[' || len(s.open) > outer) && s.quick():
+			// The elements of the outermost array are counted, so it is entered.
 		case c == '"':
 			err = s.str()
 		case c == '{' || c == '[':
@@ -113,6 +117,23 @@ func (s *scanner) value() error {
 			return err
 		}
 	}
+}
+
+// quick moves past the value that comes next if quickEnd can tell its end. A
+// value that does not fit into the window is not tried again, nor is what it
+// contains, until the window has moved on.
+func (s *scanner) quick() bool {
+	if s.unique != nil || s.offset() < s.hopeless {
+		return false
+	}
+	end, depth := quickEnd(s.window, s.pos, 0)
+	if end < 0 {
+		s.hopeless = s.base + int64(len(s.window))
+		return false
+	}
+	s.deepest = max(s.deepest, len(s.open)+depth)
+	s.pos = end
+	return true
 }
 
 // enter consumes an opening bracket and what stands before the first value
@@ -266,9 +287,9 @@ func isHex(b []byte) bool {
 
 // plainEnd returns the index of the first byte of b, from i on, that ends a
 // run of plain string content: a quote, a backslash, a control character, or
-// the end. It looks at eight bytes at a time: a byte of x-low is borrowed
-// from, so has its top bit set, only where x was zero, and the lowest such bit
-// is exact.
+// the end. It looks at eight bytes at a time. Subtracting 1 from each byte x
+// sets its top bit where x was zero; the borrow may also set marks above that
+// one, but the lowest mark is exact.
 func plainEnd(b []byte, i int) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {

@@ -64,6 +64,8 @@ type verifier struct {
 	// close together and are read one after another.
 	near    []byte
 	nearOff int64
+	// scratch is where bytes go that nobody looks at.
+	scratch []byte
 	// fault is the first error of reading; it ends the verification.
 	fault error
 }
@@ -222,13 +224,8 @@ func (j *judge) fail(code Code, path, message string, off int64) {
 	j.finding(SeverityFail, code, path, message, off)
 }
 
-// load returns the value at sp and reports, once, when it is beyond the limits.
-func (j *judge) load(path string, sp span) loaded {
-	code, message := sp.limit()
-	if code == "" {
-		value, ok := j.parse(sp)
-		return loaded{value, ok}
-	}
+// unjudged reports, once, a value that is beyond the limits.
+func (j *judge) unjudged(path string, code Code, message string, sp span) {
 	if !j.judged[sp.off] {
 		if j.judged == nil {
 			j.judged = map[int64]bool{}
@@ -236,6 +233,16 @@ func (j *judge) load(path string, sp span) loaded {
 		j.judged[sp.off] = true
 		j.finding(SeverityUnverifiable, code, path, message, sp.off)
 	}
+}
+
+// load returns the value at sp and reports, once, when it is beyond the limits.
+func (j *judge) load(path string, sp span) loaded {
+	code, message := sp.limit()
+	if code == "" {
+		value, ok := j.parse(sp)
+		return loaded{value, ok}
+	}
+	j.unjudged(path, code, message, sp)
 	return loaded{}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"agentxchain/internal/ecmajson"
@@ -49,6 +50,8 @@ type entryJudge struct {
 	where string
 	// size and sha256 are what the entry says about its content.
 	size, sha256 loaded
+	// stream is the decoded content while it is compared.
+	stream *readAhead
 }
 
 // bad reports a failed check; sp is the value in question.
@@ -174,16 +177,18 @@ func (e *entryJudge) skipped(format string) {
 // compare decodes the content, measures it and compares it with "data".
 func (e *entryJudge) compare(format string) {
 	c := e.src.newContent(e.ctx, e.entry.content)
-	stream := newCursor(c, 0, maxSize(e.entry.content))
+	e.stream = newReadAhead(c, maxSize(e.entry.content))
+	defer e.stream.stop()
+	window := newCursor(e.stream, 0, maxSize(e.entry.content))
 	switch format {
 	case "text":
-		e.compareText(stream)
+		e.compareText(window)
 	case "json":
-		e.compareJSON(stream)
+		e.compareJSON(window)
 	case "jsonl":
-		e.compareJSONL(stream)
+		e.compareJSONL(window)
 	}
-	if e.fault != nil {
+	if !e.finish() {
 		return
 	}
 	if e.size.known && !isCountOf(e.size.Value, c.size) {
@@ -202,30 +207,31 @@ func (e *entryJudge) differs(what, detail string) {
 	e.report.add(e.made(SeverityFail, CodeDataMismatch, "data does not match decoded "+what+" content", detail, e.entry.data))
 }
 
-// unjudged reports a value beyond the limits.
-func (e *entryJudge) unjudged(code Code, message string, sp span) {
-	e.report.add(e.made(SeverityUnverifiable, code, message, "", sp))
+// finish reads what is left of the content, so that all of it is hashed.
+func (e *entryJudge) finish() bool {
+	if e.scratch == nil {
+		e.scratch = make([]byte, 32<<10)
+	}
+	for e.fault == nil {
+		_, err := e.stream.Read(e.scratch)
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil {
+			e.stop(err)
+		}
+	}
+	return false
 }
 
-// finish reads what is left of a stream, so that all of it is hashed.
-func (e *entryJudge) finish(c *cursor) {
-	for c.peek() >= 0 {
-		c.pos = len(c.window)
-	}
-	if err := c.fault(); err != nil {
-		e.stop(err)
-	}
-}
-
-func (e *entryJudge) compareText(stream cursor) {
+func (e *entryJudge) compareText(content cursor) {
 	data := e.entry.data
 	if data.kind != ecmajson.String {
 		e.differs("text", "")
-		e.finish(&stream)
 		return
 	}
 	said := &stringReader{text: e.src.newSection(e.ctx, data.off+1, data.end-1)}
-	a := newCursor(&roomy{decode: &textReader{bytes: stream}}, 0, maxSize(e.entry.content))
+	a := newCursor(&roomy{decode: &textReader{bytes: content}}, 0, maxSize(e.entry.content))
 	b := newCursor(&roomy{decode: said}, 0, data.end-data.off)
 	same, equal, err := sameStream(&a, &b)
 	switch {
@@ -236,18 +242,15 @@ func (e *entryJudge) compareText(stream cursor) {
 	}
 }
 
-func (e *entryJudge) compareJSON(stream cursor) {
+func (e *entryJudge) compareJSON(content cursor) {
 	data := e.entry.data
 	if code, message := data.limit(); code == CodeLimitDepth {
-		e.unjudged(code, message, data)
-		e.finish(&stream)
+		e.unjudged(e.where, code, message, data)
 		return
 	}
 	said := &scanner{cursor: e.src.newSection(e.ctx, data.off, data.end)}
-	meant := &scanner{cursor: stream}
-	same := data.present() && sameJSON(meant, said)
-	e.finish(&meant.cursor)
-	if same || e.fault != nil {
+	meant := &scanner{cursor: content}
+	if data.present() && sameJSON(meant, said) || !e.finish() {
 		return
 	}
 	if whole, ok := e.whole(); ok {
@@ -263,7 +266,7 @@ func (e *entryJudge) whole() ([]byte, bool) {
 		c.pos = len(c.window)
 	}
 	if errors.Is(c.err, errTooLong) {
-		e.unjudged(CodeLimitSize, fmt.Sprintf("content is longer than %d bytes and data spells it differently; it is not judged", maxToken), e.entry.content)
+		e.unjudged(e.where, CodeLimitSize, fmt.Sprintf("content is longer than %d bytes and data spells it differently; it is not judged", maxToken), e.entry.content)
 		return nil, false
 	}
 	if err := c.fault(); err != nil {
@@ -282,11 +285,11 @@ func (e *entryJudge) compareTrees(whole []byte) {
 		e.bad(CodeInvalidJSON, err.Error(), e.entry.content)
 		return
 	case depth > maxJudgedDepth:
-		e.unjudged(CodeLimitDepth, fmt.Sprintf("content is nested %d levels deep; more than %d are not judged", depth, maxJudgedDepth), e.entry.content)
+		e.unjudged(e.where, CodeLimitDepth, fmt.Sprintf("content is nested %d levels deep; more than %d are not judged", depth, maxJudgedDepth), e.entry.content)
 		return
 	}
 	if code, message := e.entry.data.limit(); code != "" {
-		e.unjudged(code, message, e.entry.data)
+		e.unjudged(e.where, code, message, e.entry.data)
 		return
 	}
 	said, ok := e.parse(e.entry.data)

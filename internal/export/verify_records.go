@@ -45,6 +45,9 @@ func (r *records) next() (record []byte, off int64, err error) {
 // unread puts back the element that next returned last.
 func (r *records) unread(record []byte) { r.pos -= len(record) }
 
+// tooLongRecord is the message for a record longer than maxToken.
+const tooLongRecord = "a record is longer than 64 MiB; it is not judged"
+
 // linesJudge compares the lines of a JSONL file with the elements of "data".
 type linesJudge struct {
 	*entryJudge
@@ -58,13 +61,13 @@ type linesJudge struct {
 
 // compareJSONL compares line by line. After the first difference it goes on to
 // look for lines that are no JSON.
-func (e *entryJudge) compareJSONL(stream cursor) {
+func (e *entryJudge) compareJSONL(content cursor) {
 	data := e.entry.data
-	l := &linesJudge{entryJudge: e, lines: lineReader{stream}}
+	l := &linesJudge{entryJudge: e, lines: lineReader{content}}
 	code, message := data.limit()
 	switch {
 	case code == CodeLimitDepth:
-		e.unjudged(code, message, data)
+		e.unjudged(e.where, code, message, data)
 	case data.kind == ecmajson.Array:
 		l.said = e.newRecords(data)
 		l.said.peek()
@@ -72,11 +75,10 @@ func (e *entryJudge) compareJSONL(stream cursor) {
 		l.different("data is not an array")
 	}
 	if err := l.all(); errors.Is(err, errTooLong) {
-		e.unjudged(CodeLimitSize, fmt.Sprintf("a record is longer than %d bytes; it is not judged", maxToken), data)
+		e.unjudged(e.where, CodeLimitSize, tooLongRecord, data)
 	} else if err != nil {
 		e.stop(err)
 	}
-	e.finish(&l.lines.cursor)
 }
 
 // different reports the first difference.
@@ -160,7 +162,7 @@ func (l *linesJudge) valid(n int, line []byte) bool {
 		l.bad(CodeInvalidJSONL, fmt.Sprintf("%s: invalid JSONL at line %d: %v", l.entry.path, n, err), l.entry.content)
 		return false
 	case depth > maxJudgedDepth:
-		l.unjudged(CodeLimitDepth, fmt.Sprintf("record %d is nested %d levels deep; more than %d are not judged", n, depth, maxJudgedDepth), l.entry.content)
+		l.unjudged(l.where, CodeLimitDepth, fmt.Sprintf("record %d is nested %d levels deep; more than %d are not judged", n, depth, maxJudgedDepth), l.entry.content)
 		l.differ, l.said = true, nil
 		return false
 	}
@@ -194,12 +196,16 @@ func (b *bundle) count(path string) int64 {
 }
 
 // each visits the elements of files[path].data. It reports false when they
-// cannot be judged. A null element, of which the Node CLI dies, is a failure
+// cannot be judged, which is then reported. A null element, of which the Node CLI dies, is a failure
 // and not visited. Elements for which wanted says false are not parsed.
 func (j *judge) each(path string, wanted func([]byte) bool, visit func(*ecmajson.Value)) bool {
 	data, ok := j.array(path)
-	if code, _ := data.limit(); !ok || code == CodeLimitDepth {
-		return !ok
+	if !ok {
+		return true
+	}
+	if code, message := data.limit(); code == CodeLimitDepth {
+		j.unjudged("files."+path, code, message, data)
+		return false
 	}
 	elements := j.newRecords(data)
 	elements.peek()
@@ -207,6 +213,7 @@ func (j *judge) each(path string, wanted func([]byte) bool, visit func(*ecmajson
 		record, off, err := elements.next()
 		switch {
 		case errors.Is(err, errTooLong):
+			j.unjudged("files."+path, CodeLimitSize, tooLongRecord, data)
 			return false
 		case err != nil:
 			j.stop(err)
