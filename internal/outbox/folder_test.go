@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"agentxchain/internal/delivery"
+	"agentxchain/internal/store/storetest"
 )
 
 // box is an outbox in a folder of its own with a clock that the test moves.
@@ -366,5 +367,96 @@ func TestLeaseInEntry(t *testing.T) {
 	b.now = noon.Add(time.Minute)
 	if found, err := b.Orphans(t.Context()); err != nil || len(found) != 1 {
 		t.Errorf("after the lease ended: %v %v", found, err)
+	}
+}
+
+// Between opening an entry and locking it, its owner can replace and move it.
+// The lock on what was opened is then worth nothing.
+func TestReplacedWhileOpening(t *testing.T) {
+	a := newBox(t, Options{})
+	b := newBox(t, Options{})
+	b.opts.Path = a.path
+	in := example("notif_1", nil, nil)
+	must(t, a.Add(t.Context(), in))
+	finished := false
+	b.sys.lock = func(f *os.File) error {
+		if !finished {
+			finished = true
+			in.Deliveries[0].Status, in.Deliveries[1].Status = delivery.Delivered, delivery.Failed
+			must(t, a.Finish(t.Context(), in.Deliveries...))
+		}
+		return lock(f)
+	}
+	got, err := b.Claim(t.Context(), "notif_1")
+	must(t, err)
+	if len(got.Deliveries) != 1 || got.Deliveries[0].ID != "notif_1.2" {
+		t.Errorf("claimed %+v", got.Deliveries)
+	}
+}
+
+// A rename or removal that is reported as failed but happened has happened:
+// the entry stays claimed, and is not added or finished a second time.
+func TestFailedButDone(t *testing.T) {
+	a := openTest(filepath.Join(t.TempDir(), "notify"))
+	b := openTest(a.opts.Path)
+	t.Cleanup(func() { must(t, errors.Join(a.Close(), b.Close())) })
+	a.nth, a.fault = 1, storetest.FailedAfter
+	in := example("notif_1", nil)
+	must(t, a.Add(t.Context(), in))
+	if _, err := b.Claim(t.Context(), "notif_1"); !errors.Is(err, delivery.ErrBusy) {
+		t.Errorf("claimed from under its owner: %v", err)
+	}
+	a.nth = 1
+	in.Deliveries[0].Status = delivery.Delivered
+	must(t, a.Finish(t.Context(), in.Deliveries...))
+	if _, err := b.Claim(t.Context(), "notif_1"); !errors.Is(err, delivery.ErrUnknown) {
+		t.Errorf("claimed what is done: %v", err)
+	}
+}
+
+// A second entry of an event, which only somebody's copying can make, does not
+// replace the one that is being sent.
+func TestCopiedEntry(t *testing.T) {
+	a := newBox(t, Options{})
+	a.leave(t, "notif_1", noon.AddDate(0, -1, 0))
+	kept := filepath.Join(a.path, a.files(t)[0])
+	content, err := os.ReadFile(kept)
+	must(t, err)
+	in, err := a.Claim(t.Context(), "notif_1")
+	must(t, err)
+	must(t, os.WriteFile(kept, content, 0o600))
+	b := newBox(t, Options{})
+	b.opts.Path = a.path
+	wantStale(t, b, "")
+	in.Deliveries[0].Status = delivery.Delivered
+	must(t, a.Finish(t.Context(), in.Deliveries...))
+}
+
+// A repository can hold links. None leads us out of the notify folder.
+func TestLinksOut(t *testing.T) {
+	for _, link := range []string{"outbox", "outbox/live", "outbox/kept", "outbox/swept"} {
+		t.Run(link, func(t *testing.T) {
+			b := newBox(t, Options{})
+			outside := t.TempDir()
+			place := filepath.Join(b.path, filepath.FromSlash(link))
+			must(t, os.MkdirAll(filepath.Dir(place), 0o700))
+			must(t, os.Symlink(outside, place))
+			in := example("notif_1", nil)
+			failed := b.Add(t.Context(), in)
+			if failed == nil {
+				in.Deliveries[0].Status = delivery.Failed
+				failed = b.Finish(t.Context(), in.Deliveries...)
+			}
+			if failed == nil {
+				b.now = noon.AddDate(1, 0, 0)
+				_, failed = b.Stale(t.Context())
+			}
+			if failed == nil {
+				t.Error("the link was followed or overlooked")
+			}
+			if names, err := os.ReadDir(outside); err != nil || len(names) > 0 {
+				t.Errorf("written outside: %v %v", names, err)
+			}
+		})
 	}
 }

@@ -212,16 +212,7 @@ func (o *Outbox) abandon(h *held) error {
 }
 
 func (o *Outbox) makeBucket(dir string) error {
-	for _, d := range []string{keptFolder, dir} {
-		err := o.root.Mkdir(d, 0o700)
-		if err == nil {
-			err = o.root.Chmod(d, 0o700) // whatever the umask took away
-		}
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(mkdir(o.root, keptFolder), mkdir(o.root, dir))
 }
 
 // write puts next on disk in h's place: a hidden file, locked, written, then

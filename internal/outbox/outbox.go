@@ -188,12 +188,18 @@ func (o *Outbox) drop(id string) {
 }
 
 // existing opens the folder for reading. The error is [fs.ErrNotExist] when
-// nothing was ever kept.
+// nothing was ever kept. Links that lead out of the notify folder, which a
+// repository could hold, are refused here and everywhere below.
 func (o *Outbox) existing() error {
 	if o.root != nil {
 		return nil
 	}
-	r, err := os.OpenRoot(filepath.Join(o.opts.Path, folderName))
+	notify, err := os.OpenRoot(o.opts.Path)
+	if err != nil {
+		return err
+	}
+	defer notify.Close()
+	r, err := notify.OpenRoot(folderName)
 	if err != nil {
 		return err
 	}
@@ -209,26 +215,28 @@ func (o *Outbox) prepare() error {
 	if err := o.opts.Create(); err != nil {
 		return err
 	}
-	for _, dir := range []string{folderName, path.Join(folderName, liveFolder)} {
-		if err := mkdir(filepath.Join(o.opts.Path, dir)); err != nil {
-			return err
-		}
+	notify, err := os.OpenRoot(o.opts.Path)
+	if err != nil {
+		return err
 	}
-	err := o.existing()
-	o.ready = err == nil
-	return err
+	defer notify.Close()
+	if err := errors.Join(mkdir(notify, folderName), mkdir(notify, path.Join(folderName, liveFolder)), o.existing()); err != nil {
+		return err
+	}
+	o.ready = true
+	return nil
 }
 
 // mkdir makes a folder that only the owner can use, whatever the umask.
-func mkdir(dir string) error {
-	err := os.Mkdir(dir, 0o700)
+func mkdir(r *os.Root, name string) error {
+	err := r.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return os.Chmod(dir, 0o700)
+	return r.Chmod(name, 0o700)
 }
 
 func list(r *os.Root, name string) ([]string, error) {
