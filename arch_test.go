@@ -58,7 +58,7 @@ func rooms() map[string]room {
 		"internal/jinja":           {},
 		"internal/outbox":          {imports: []string{"internal/delivery"}, tests: []string{"internal/events", "internal/store/storetest"}},
 		"internal/project":         {},
-		"internal/queue":           {imports: []string{"internal/delivery", "internal/events"}},
+		"internal/queue":           {imports: []string{"internal/delivery", "internal/events"}, tests: []string{"internal/outbox"}},
 		"internal/reminder":        {imports: []string{"internal/events", "internal/project"}},
 		"internal/render":          {imports: []string{"internal/events", "internal/jinja"}},
 		"internal/routing":         {imports: []string{"internal/delivery", "internal/events"}},

@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// auditLine is line i of a made-up notification audit; every tenth holds
+// scaleLine is line i of a made-up notification audit; every tenth holds
 // escapes, as texts in other languages do when other programs write them.
-func auditLine(i int) string {
+func scaleLine(i int) string {
 	message := "Delivered"
 	if i%10 == 0 {
 		message = `Zugestellt \u00fcber \u003crelay\u003e`
@@ -72,7 +72,7 @@ func writeBundle(w io.Writer, n int) {
 		`"intake_present":false,"coordinator_present":false,"delegation_summary":{"total_delegations_issued":0,"delegation_chains":[]},"repo_decisions":null},"files":{`, n/10, n)
 	writeJSONLEntry(w, fileHistory, n/10, historyLine)
 	io.WriteString(w, ",")
-	writeJSONLEntry(w, fileNotificationAudit, n, auditLine)
+	writeJSONLEntry(w, fileNotificationAudit, n, scaleLine)
 	io.WriteString(w, ",")
 	writeJSONEntry(w, fileState, state)
 	io.WriteString(w, ",")
