@@ -25,15 +25,24 @@ func readDifferences(t *testing.T) map[string]difference {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(b, &list); err != nil {
+		t.Fatalf("differences.json: %v", err)
+	}
 	found := map[string]difference{}
-	for line := range strings.Lines(string(b)) {
-		var d difference
-		if err := json.Unmarshal([]byte(line), &d); err != nil {
+	for _, entry := range list {
+		var area struct{ Area string }
+		if err := json.Unmarshal(entry, &area); err != nil {
 			t.Fatalf("differences.json: %v", err)
 		}
-		if d.Area == "export" {
-			found[d.Case+" "+d.Field] = d
+		if area.Area != "export" {
+			continue
 		}
+		var d difference
+		if err := json.Unmarshal(entry, &d); err != nil {
+			t.Fatalf("differences.json: %v", err)
+		}
+		found[d.Case+" "+d.Field] = d
 	}
 	return found
 }

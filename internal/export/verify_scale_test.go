@@ -80,7 +80,7 @@ func writeBundle(w io.Writer, n int) {
 	fmt.Fprintf(w, `},"config":%s,"state":%s}`+"\n", config, state)
 }
 
-func bundleFile(tb testing.TB, n int) string {
+func scaleBundle(tb testing.TB, n int) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "bundle.json")
 	f, err := os.Create(path)
@@ -133,7 +133,7 @@ func benchLines(b *testing.B) int {
 
 // BenchmarkVerify verifies a bundle; BenchmarkHash is what it is measured by.
 func BenchmarkVerify(b *testing.B) {
-	path := bundleFile(b, benchLines(b))
+	path := scaleBundle(b, benchLines(b))
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
@@ -147,7 +147,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // BenchmarkHash computes the SHA-256 of the same bundle.
 func BenchmarkHash(b *testing.B) {
-	path := bundleFile(b, benchLines(b))
+	path := scaleBundle(b, benchLines(b))
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
@@ -172,7 +172,7 @@ func hashFile(tb testing.TB, path string, h hash.Hash) {
 // TestMemoryIsFlat shows that two hundred times the lines need no more
 // memory: verification allocates the same few buffers.
 func TestMemoryIsFlat(t *testing.T) {
-	small, large := bundleFile(t, 1000), bundleFile(t, 100_000)
+	small, large := scaleBundle(t, 1000), scaleBundle(t, 100_000)
 	verify := func(path string) uint64 { return allocated(func() { passes(t, path) }) }
 	verify(small)
 	few, many := verify(small), verify(large)
