@@ -109,7 +109,7 @@ func (q *Queue) crashed(intents []delivery.Intent) (attempts []delivery.Attempt,
 func unknownOutcome() delivery.Result {
 	return delivery.Result{
 		Reason:  delivery.ReasonUnknownOutcome,
-		Message: "the sending process died before it recorded the outcome",
+		Message: "The sending process died before it recorded the outcome",
 	}
 }
 
@@ -298,7 +298,7 @@ func (q *Queue) expire(ctx context.Context) (warning, err error) {
 	if len(stale) > 0 {
 		_, err = q.giveUp(ctx, stale, delivery.Result{
 			Reason:  delivery.ReasonExpired,
-			Message: "undelivered for too long, or too many are",
+			Message: "Undelivered for too long, or too many are",
 		})
 	}
 	return wrap("look for old deliveries", unread), wrap("discard old deliveries", err)

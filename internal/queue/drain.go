@@ -147,7 +147,7 @@ func (q *Queue) send(ctx context.Context, d delivery.Delivery) delivery.Result {
 	if sender == nil || q.opts.Known != nil && !q.opts.Known(d.Target) {
 		return delivery.Result{
 			Reason:  delivery.ReasonTargetGone,
-			Message: fmt.Sprintf("target %q is no longer configured", d.Target.ID()),
+			Message: fmt.Sprintf("Target %q is no longer in the configuration", d.Target.ID()),
 		}
 	}
 	r := sender.Send(ctx, d)
