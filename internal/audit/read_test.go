@@ -21,14 +21,16 @@ import (
 func recordedAudits(t *testing.T) []string {
 	t.Helper()
 	var paths []string
-	err := filepath.WalkDir(fixtures.Path(t, "agentxchain/projects"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Name() == FileName {
-			paths = append(paths, path)
+	for _, project := range fixtures.Entries(t, "agentxchain/projects") {
+		err := filepath.WalkDir(project, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == FileName {
+				paths = append(paths, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if len(paths) == 0 {
 		t.Skip("no recorded project has an audit file")

@@ -276,13 +276,9 @@ func projectFiles(t *testing.T, name string) []string {
 
 func projectNames(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(fixtures.Path(t, "agentxchain/projects"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
-	for _, entry := range entries {
-		names = append(names, strings.TrimSuffix(entry.Name(), ".tar.gz"))
+	for name := range fixtures.Entries(t, "agentxchain/projects") {
+		names = append(names, name)
 	}
 	for _, c := range captures(t) {
 		names = append(names, c.Project.Name)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -32,11 +31,11 @@ type peerCase struct {
 }
 
 // peerCases reads the manifest of one folder of recorded exports and returns
-// the cases whose artifact is there.
-func peerCases(t *testing.T, folder, list string) (dir string, cases []peerCase) {
+// the cases whose artifact is there, with the places of the artifacts.
+func peerCases(t *testing.T, folder, list string) (files map[string]string, cases []peerCase) {
 	t.Helper()
-	dir = fixtures.Path(t, "agentxchain/exports/"+folder)
-	raw, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	files = fixtures.Entries(t, "agentxchain/exports/"+folder)
+	raw, err := os.ReadFile(files["manifest.json"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +46,7 @@ func peerCases(t *testing.T, folder, list string) (dir string, cases []peerCase)
 	if err := json.Unmarshal(manifest[list], &cases); err != nil {
 		t.Fatal(err)
 	}
-	return dir, slices.DeleteFunc(cases, func(c peerCase) bool {
-		_, err := os.Stat(filepath.Join(dir, c.File))
-		return err != nil
-	})
+	return files, slices.DeleteFunc(cases, func(c peerCase) bool { return files[c.File] == "" })
 }
 
 // verifyBytes verifies a bundle held in memory and checks what holds for
@@ -176,10 +172,10 @@ func checkCounts(t *testing.T, r Report, files, repos *int) {
 }
 
 func TestValidFixtures(t *testing.T) {
-	dir, cases := peerCases(t, "valid", "exports")
+	files, cases := peerCases(t, "valid", "exports")
 	for _, c := range cases {
 		t.Run(c.File, func(t *testing.T) {
-			path := filepath.Join(dir, c.File)
+			path := files[c.File]
 			checkPasses(t, path)
 			checkCounts(t, verifyFile(t, path, VerifyOptions{}), c.Report.FileCount, c.Report.RepoCount)
 		})
@@ -188,17 +184,17 @@ func TestValidFixtures(t *testing.T) {
 }
 
 func TestTamperedFixtures(t *testing.T) {
-	dir, cases := peerCases(t, "tampered", "cases")
+	files, cases := peerCases(t, "tampered", "cases")
 	for _, c := range cases {
-		t.Run(c.File, func(t *testing.T) { checkPeerCase(t, filepath.Join(dir, c.File), c) })
+		t.Run(c.File, func(t *testing.T) { checkPeerCase(t, files[c.File], c) })
 	}
 	fixtures.Ran(t, "verify: the Node CLI's tampered bundles", len(cases))
 }
 
 func TestUnverifiableFixtures(t *testing.T) {
-	dir, cases := peerCases(t, "unverifiable", "cases")
+	files, cases := peerCases(t, "unverifiable", "cases")
 	for _, c := range cases {
-		t.Run(c.File, func(t *testing.T) { checkPeerCase(t, filepath.Join(dir, c.File), c) })
+		t.Run(c.File, func(t *testing.T) { checkPeerCase(t, files[c.File], c) })
 	}
 	fixtures.Ran(t, "verify: bundles the Node CLI makes and rejects", len(cases))
 }
