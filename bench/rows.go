@@ -18,19 +18,31 @@ const mib = 1 << 20
 // rows is the table of issue 2: each row names what stands beside it.
 func rows(s settings) []row {
 	return []row{
-		{name: "emit, 1 webhook, http / curl", rounds: s.rounds, wallGoal: 1.3, cpuGoal: 1.5, rssGoal: 20 * mib,
-			prepare: emitRow(1, false, 0, 0)},
-		{name: "emit, 1 webhook, https / curl", rounds: s.rounds, wallGoal: 1.3, cpuGoal: 1.5, rssGoal: 20 * mib,
-			prepare: emitRow(1, true, 0, 0)},
-		{name: "emit, 8 webhooks of 100 ms / curl -Z", rounds: max(s.rounds/3, 5), wallGoal: 1.1, rssGoal: 20 * mib,
-			prepare: emitRow(8, false, 100*time.Millisecond, 0)},
-		{name: "emit, 10,000 entries in the outbox / curl", rounds: s.rounds, wallGoal: 1.3, cpuGoal: 1.5, rssGoal: 20 * mib,
-			prepare: emitRow(1, false, 0, 10_000)},
-		{name: "export, a tenth of the lines / sha256sum", rounds: 5, wallGoal: 1.3, rssGoal: 40 * mib,
-			prepare: exportRow(s.lines / 10)},
+		{
+			name: "emit, 1 webhook, http / curl", rounds: s.rounds, wallGoal: 1.3, cpuGoal: 1.5, rssGoal: 20 * mib,
+			prepare: emitRow(1, false, 0, 0),
+		},
+		{
+			name: "emit, 1 webhook, https / curl", rounds: s.rounds, wallGoal: 1.3, cpuGoal: 1.5, rssGoal: 20 * mib,
+			prepare: emitRow(1, true, 0, 0),
+		},
+		{
+			name: "emit, 8 webhooks of 100 ms / curl -Z", rounds: max(s.rounds/3, 5), wallGoal: 1.1, rssGoal: 20 * mib,
+			prepare: emitRow(8, false, 100*time.Millisecond, 0),
+		},
+		{
+			name: "emit, 10,000 entries in the outbox / curl", rounds: s.rounds, wallGoal: 1.3, cpuGoal: 1.5, rssGoal: 20 * mib,
+			prepare: emitRow(1, false, 0, 10_000),
+		},
+		{
+			name: "export, a tenth of the lines / sha256sum", rounds: 5, wallGoal: 1.3, rssGoal: 40 * mib,
+			prepare: exportRow(s.lines / 10),
+		},
 		{name: "export / sha256sum of the input", rounds: 5, wallGoal: 1.3, rssGoal: 40 * mib, prepare: exportRow(s.lines)},
-		{name: "verify, a tenth of the lines / sha256sum", rounds: 5, wallGoal: 0.6, rssGoal: 40 * mib,
-			prepare: verifyRow(s.lines / 10)},
+		{
+			name: "verify, a tenth of the lines / sha256sum", rounds: 5, wallGoal: 0.6, rssGoal: 40 * mib,
+			prepare: verifyRow(s.lines / 10),
+		},
 		{name: "verify / sha256sum of the bundle", rounds: 5, wallGoal: 0.6, rssGoal: 40 * mib, prepare: verifyRow(s.lines)},
 	}
 }

@@ -136,10 +136,15 @@ func demoActs() []struct{ event, state string } {
 	completion := `"status":"paused","phase":"qa","pending_run_completion":{"gate":"ship","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:00:00.000Z"},` + turn
 	done := `"status":"completed","phase":"qa","completed_at":"2026-01-01T01:00:00.000Z","active_turns":{},"turn_sequence":7`
 	return []struct{ event, state string }{
-		{"run_blocked", blocked}, {"human_escalation_raised", blocked}, {"operator_escalation_raised", blocked},
-		{"human_escalation_resolved", active}, {"escalation_resolved", active},
-		{"phase_transition_pending", transition}, {"approval_sla_reminder", transition},
-		{"run_completion_pending", completion}, {"run_completed", done},
+		{"run_blocked", blocked},
+		{"human_escalation_raised", blocked},
+		{"operator_escalation_raised", blocked},
+		{"human_escalation_resolved", active},
+		{"escalation_resolved", active},
+		{"phase_transition_pending", transition},
+		{"approval_sla_reminder", transition},
+		{"run_completion_pending", completion},
+		{"run_completed", done},
 	}
 }
 

@@ -43,8 +43,10 @@ func TestEvidenceThatCannotBeWritten(t *testing.T) {
 			if len(a.seen()) != 1 || len(b.seen()) != 1 {
 				t.Errorf("receivers saw %v and %v, want one event each", a.seen(), b.seen())
 			}
-			for _, want := range []string{`"notification_name":"good","transport":"webhook","delivered":true,"status_code":200`,
-				`"notification_name":"bad","transport":"webhook","delivered":false,"status_code":503`} {
+			for _, want := range []string{
+				`"notification_name":"good","transport":"webhook","delivered":true,"status_code":200`,
+				`"notification_name":"bad","transport":"webhook","delivered":false,"status_code":503`,
+			} {
 				if !strings.Contains(p.stderr, want) {
 					t.Errorf("stderr lacks the line with %s:\n%s", want, p.stderr)
 				}

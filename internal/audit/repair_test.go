@@ -141,7 +141,8 @@ func TestWritersWithoutTheLock(t *testing.T) {
 		"an unfinished line, finished": {sound + foreign[:50], map[int]string{1: foreign[50:]}, sound + foreign + "\n" + line("a") + line("b"), nil},
 		"a line glued to a fragment":   {sound + torn, map[int]string{1: foreign}, sound + blanks(len(torn)) + foreign + "\n" + line("a") + line("b"), taken(torn)},
 		"glued where an object may stand": {
-			sound + `{"a":`, map[int]string{1: foreign},
+			sound + `{"a":`,
+			map[int]string{1: foreign},
 			sound + blanks(5) + foreign + "\n" + line("a") + line("b"), taken(`{"a":`),
 		},
 		"glued, then another line":     {sound + torn, map[int]string{1: foreign + foreign}, sound + blanks(len(torn)) + foreign + foreign + "\n" + line("a") + line("b"), taken(torn)},

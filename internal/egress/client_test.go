@@ -343,8 +343,10 @@ func TestProxy(t *testing.T) {
 		}
 	}
 	before := p.requests.Load()
-	for _, url := range []string{"http://imds.example/", "http://169.254.169.254/", "https://[fd00:ec2::254]/",
-		"http://metadata.google.internal/", "http://１６9.254.169.254.example/"} {
+	for _, url := range []string{
+		"http://imds.example/", "http://169.254.169.254/", "https://[fd00:ec2::254]/",
+		"http://metadata.google.internal/", "http://１６9.254.169.254.example/",
+	} {
 		_, err := post(t, g, url)
 		var refusal *Refusal
 		if !errors.As(err, &refusal) {

@@ -263,8 +263,10 @@ func TestParseHost(t *testing.T) {
 			t.Errorf("%q: %v %q %v, want %v %q", c.host, addr, name, ok, want, c.name)
 		}
 	}
-	for _, host := range []string{"", ".", "..", "a..b", ".a", "a b", "a/b", "a%41", "256.0.0.1", "1.2.3.4.5", "09",
-		"0xffffffffffffffffff", "4294967296", "1.2.65536", "a\x00b", "[::1]", ":", "1::2::3"} {
+	for _, host := range []string{
+		"", ".", "..", "a..b", ".a", "a b", "a/b", "a%41", "256.0.0.1", "1.2.3.4.5", "09",
+		"0xffffffffffffffffff", "4294967296", "1.2.65536", "a\x00b", "[::1]", ":", "1::2::3",
+	} {
 		if addr, name, ok := parseHost(host); ok {
 			t.Errorf("%q is taken for %v %q", host, addr, name)
 		}

@@ -112,8 +112,10 @@ func anyAddr(t *rapid.T) netip.Addr {
 }
 
 func formNames() []string {
-	return []string{"mapped", "compatible", "translated", "nat64", "local nat64", "6to4",
-		"teredo server", "teredo client", "isatap", "isatap, universal"}
+	return []string{
+		"mapped", "compatible", "translated", "nat64", "local nat64", "6to4",
+		"teredo server", "teredo client", "isatap", "isatap, universal",
+	}
 }
 
 // The public tier allows nothing that the oracle refuses. There is one

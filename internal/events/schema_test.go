@@ -238,11 +238,22 @@ func TestEnvelopeSchemaAgreesWithParse(t *testing.T) {
 
 func envelopeEdits() [][2]string {
 	edits := [][2]string{
-		{`"0.1"`, `"0.2"`}, {`notif_0`, `notif_`}, {`notif_0`, `evt_0`}, {`run_completed`, `on_complete`},
-		{`.000Z`, `Z`}, {`"id":"p"`, `"id":""`}, {`"id":"p"`, `"id":null`}, {`"root":null`, `"root":"/p"`},
-		{`"root":null`, `"root":""`}, {`"root":null`, `"root":null,"x":1`}, {`"run_id":null`, `"run_id":1`},
-		{`"payload":{}`, `"payload":[]`}, {`"payload":{}`, `"payload":{},"more":1`}, {`"turn":null,`, ``},
-		{`"turn":null`, `"turn":{}`}, {`"turn":null`, `"turn":[]`},
+		{`"0.1"`, `"0.2"`},
+		{`notif_0`, `notif_`},
+		{`notif_0`, `evt_0`},
+		{`run_completed`, `on_complete`},
+		{`.000Z`, `Z`},
+		{`"id":"p"`, `"id":""`},
+		{`"id":"p"`, `"id":null`},
+		{`"root":null`, `"root":"/p"`},
+		{`"root":null`, `"root":""`},
+		{`"root":null`, `"root":null,"x":1`},
+		{`"run_id":null`, `"run_id":1`},
+		{`"payload":{}`, `"payload":[]`},
+		{`"payload":{}`, `"payload":{},"more":1`},
+		{`"turn":null,`, ``},
+		{`"turn":null`, `"turn":{}`},
+		{`"turn":null`, `"turn":[]`},
 	}
 	for _, attempt := range []string{"1", "null", "1.5", `"1"`} {
 		turn := fmt.Sprintf(`"turn":{"turn_id":"t","role_id":null,"attempt":%s,"assigned_sequence":2}`, attempt)

@@ -191,12 +191,18 @@ func TestBlockedTakesTheOpenRecord(t *testing.T) {
 
 func TestBlockedWithoutHuman(t *testing.T) {
 	tests := []struct{ name, state, want string }{
-		{"operator", `{"blocked_on":"timeout:turn","blocked_reason":{"category":"timeout","recovery":{"typed_reason":"timeout","owner":"operator","recovery_action":"a","detail":"d"}}}`,
-			`{"category":"timeout","blocked_on":"timeout:turn","typed_reason":"timeout","owner":"operator","recovery_action":"a","detail":"d","human_escalation":null}|`},
-		{"nobody", `{"blocked_on":"non_progress","blocked_reason":{"category":"non_progress","recovery":{"typed_reason":"non_progress","recovery_action":"a","detail":"d"}}}`,
-			`{"category":"non_progress","blocked_on":"non_progress","typed_reason":"non_progress","owner":null,"recovery_action":"a","detail":"d","human_escalation":null}|`},
-		{"not blocked", `{"blocked_on":null,"blocked_reason":null}`,
-			`{"category":null,"blocked_on":null,"typed_reason":null,"owner":null,"recovery_action":null,"detail":null,"human_escalation":null}|category blocked_on typed_reason owner recovery_action detail human_escalation`},
+		{
+			"operator", `{"blocked_on":"timeout:turn","blocked_reason":{"category":"timeout","recovery":{"typed_reason":"timeout","owner":"operator","recovery_action":"a","detail":"d"}}}`,
+			`{"category":"timeout","blocked_on":"timeout:turn","typed_reason":"timeout","owner":"operator","recovery_action":"a","detail":"d","human_escalation":null}|`,
+		},
+		{
+			"nobody", `{"blocked_on":"non_progress","blocked_reason":{"category":"non_progress","recovery":{"typed_reason":"non_progress","recovery_action":"a","detail":"d"}}}`,
+			`{"category":"non_progress","blocked_on":"non_progress","typed_reason":"non_progress","owner":null,"recovery_action":"a","detail":"d","human_escalation":null}|`,
+		},
+		{
+			"not blocked", `{"blocked_on":null,"blocked_reason":null}`,
+			`{"category":null,"blocked_on":null,"typed_reason":null,"owner":null,"recovery_action":null,"detail":null,"human_escalation":null}|category blocked_on typed_reason owner recovery_action detail human_escalation`,
+		},
 	}
 	for _, test := range tests {
 		if got := filled(t, test.state, events.Query{Type: events.RunBlocked}); got != test.want {
@@ -253,22 +259,38 @@ func TestHowARunCompleted(t *testing.T) {
 		config      *ecmajson.Value
 		want        string
 	}{
-		{"accepted", `{` + done + `}`, nil, config,
-			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"accept_turn","requested_by_turn":"turn_a"}|`},
-		{"by policy", `{` + done + `}`, policy("2026-01-02T00:00:00.000Z"), config,
-			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"accept_turn_direct","requested_by_turn":"turn_a"}|`},
-		{"policy of an earlier run", `{` + done + `}`, policy("2025-12-31T00:00:00.000Z"), config,
-			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"accept_turn","requested_by_turn":"turn_a"}|`},
-		{"approved", `{"pending_run_completion":null,` + done + `}`, nil, config,
-			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"approve_run_completion","gate":"ship","requested_by_turn":"turn_a"}|`},
-		{"reconciled", `{"pending_run_completion":null,` + done + `}`, policy("2026-01-01T13:00:00.000Z"), config,
-			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"approval_policy_reconciled_before_dispatch","gate":"ship","requested_by_turn":"turn_a"}|`},
-		{"gate not known", `{"pending_run_completion":null,` + done + `}`, nil, nil,
-			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"approve_run_completion","gate":null,"requested_by_turn":"turn_a"}|gate`},
-		{"still waiting", `{"pending_run_completion":{"gate":"g","requested_by_turn":"turn_b"},"last_completed_turn_id":"turn_a"}`, nil, config,
-			`{"completed_at":null,"completed_via":null,"gate":"g","requested_by_turn":"turn_b"}|completed_at completed_via`},
-		{"still active", `{"last_completed_turn_id":"turn_a","status":"active"}`, nil, config,
-			`{"completed_at":null,"completed_via":null,"requested_by_turn":null}|completed_at completed_via requested_by_turn`},
+		{
+			"accepted", `{` + done + `}`, nil, config,
+			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"accept_turn","requested_by_turn":"turn_a"}|`,
+		},
+		{
+			"by policy", `{` + done + `}`, policy("2026-01-02T00:00:00.000Z"), config,
+			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"accept_turn_direct","requested_by_turn":"turn_a"}|`,
+		},
+		{
+			"policy of an earlier run", `{` + done + `}`, policy("2025-12-31T00:00:00.000Z"), config,
+			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"accept_turn","requested_by_turn":"turn_a"}|`,
+		},
+		{
+			"approved", `{"pending_run_completion":null,` + done + `}`, nil, config,
+			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"approve_run_completion","gate":"ship","requested_by_turn":"turn_a"}|`,
+		},
+		{
+			"reconciled", `{"pending_run_completion":null,` + done + `}`, policy("2026-01-01T13:00:00.000Z"), config,
+			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"approval_policy_reconciled_before_dispatch","gate":"ship","requested_by_turn":"turn_a"}|`,
+		},
+		{
+			"gate not known", `{"pending_run_completion":null,` + done + `}`, nil, nil,
+			`{"completed_at":"2026-01-02T00:00:00.000Z","completed_via":"approve_run_completion","gate":null,"requested_by_turn":"turn_a"}|gate`,
+		},
+		{
+			"still waiting", `{"pending_run_completion":{"gate":"g","requested_by_turn":"turn_b"},"last_completed_turn_id":"turn_a"}`, nil, config,
+			`{"completed_at":null,"completed_via":null,"gate":"g","requested_by_turn":"turn_b"}|completed_at completed_via`,
+		},
+		{
+			"still active", `{"last_completed_turn_id":"turn_a","status":"active"}`, nil, config,
+			`{"completed_at":null,"completed_via":null,"requested_by_turn":null}|completed_at completed_via requested_by_turn`,
+		},
 	}
 	for _, test := range tests {
 		got := filled(t, test.state, events.Query{Type: events.RunCompleted, Decisions: test.decisions, Config: test.config})
@@ -294,20 +316,34 @@ func TestApprovalReminder(t *testing.T) {
 		config           *ecmajson.Value
 		want             string
 	}{
-		{"first", `{` + transition + `}`, "2026-01-01T00:05:00Z", config,
-			`{"approval_type":"pending_phase_transition","requested_at":"2026-01-01T00:00:00.000Z","elapsed_seconds":300,"threshold_seconds":300,"reminder_index":1,"total_thresholds":3,"from_phase":"a","to_phase":"b","gate":"g"}|`},
-		{"second", `{"pending_phase_transition":null,` + completion + `}`, "2026-01-01T01:00:01Z", config,
-			`{"approval_type":"pending_run_completion","requested_at":"2026-01-01T00:00:00.500Z","elapsed_seconds":3600,"threshold_seconds":3600,"reminder_index":2,"total_thresholds":3,"gate":"h"}|`},
-		{"both", `{` + completion + `,` + transition + `}`, "2026-01-03T00:00:00Z", config,
-			`{"approval_type":"pending_phase_transition","requested_at":"2026-01-01T00:00:00.000Z","elapsed_seconds":172800,"threshold_seconds":7200,"reminder_index":3,"total_thresholds":3,"from_phase":"a","to_phase":"b","gate":"g"}|`},
-		{"early", `{` + completion + `}`, "2026-01-01T00:00:00Z", config,
-			`{"approval_type":"pending_run_completion","requested_at":"2026-01-01T00:00:00.500Z","elapsed_seconds":-1,"threshold_seconds":null,"reminder_index":null,"total_thresholds":3,"gate":"h"}|threshold_seconds reminder_index`},
-		{"not configured", `{` + completion + `}`, "2026-01-01T00:01:00Z", nil,
-			`{"approval_type":"pending_run_completion","requested_at":"2026-01-01T00:00:00.500Z","elapsed_seconds":59,"threshold_seconds":null,"reminder_index":null,"total_thresholds":0,"gate":"h"}|threshold_seconds reminder_index`},
-		{"no time", `{"pending_phase_transition":{"from":"a","to":"b","gate":"g"}}`, "2026-01-01T00:00:00Z", config,
-			`{"approval_type":"pending_phase_transition","requested_at":null,"elapsed_seconds":null,"threshold_seconds":null,"reminder_index":null,"total_thresholds":3,"from_phase":"a","to_phase":"b","gate":"g"}|requested_at elapsed_seconds threshold_seconds reminder_index`},
-		{"nothing waits", `{}`, "2026-01-01T00:00:00Z", config,
-			`{"approval_type":null,"requested_at":null,"elapsed_seconds":null,"threshold_seconds":null,"reminder_index":null,"total_thresholds":3}|approval_type requested_at elapsed_seconds threshold_seconds reminder_index`},
+		{
+			"first", `{` + transition + `}`, "2026-01-01T00:05:00Z", config,
+			`{"approval_type":"pending_phase_transition","requested_at":"2026-01-01T00:00:00.000Z","elapsed_seconds":300,"threshold_seconds":300,"reminder_index":1,"total_thresholds":3,"from_phase":"a","to_phase":"b","gate":"g"}|`,
+		},
+		{
+			"second", `{"pending_phase_transition":null,` + completion + `}`, "2026-01-01T01:00:01Z", config,
+			`{"approval_type":"pending_run_completion","requested_at":"2026-01-01T00:00:00.500Z","elapsed_seconds":3600,"threshold_seconds":3600,"reminder_index":2,"total_thresholds":3,"gate":"h"}|`,
+		},
+		{
+			"both", `{` + completion + `,` + transition + `}`, "2026-01-03T00:00:00Z", config,
+			`{"approval_type":"pending_phase_transition","requested_at":"2026-01-01T00:00:00.000Z","elapsed_seconds":172800,"threshold_seconds":7200,"reminder_index":3,"total_thresholds":3,"from_phase":"a","to_phase":"b","gate":"g"}|`,
+		},
+		{
+			"early", `{` + completion + `}`, "2026-01-01T00:00:00Z", config,
+			`{"approval_type":"pending_run_completion","requested_at":"2026-01-01T00:00:00.500Z","elapsed_seconds":-1,"threshold_seconds":null,"reminder_index":null,"total_thresholds":3,"gate":"h"}|threshold_seconds reminder_index`,
+		},
+		{
+			"not configured", `{` + completion + `}`, "2026-01-01T00:01:00Z", nil,
+			`{"approval_type":"pending_run_completion","requested_at":"2026-01-01T00:00:00.500Z","elapsed_seconds":59,"threshold_seconds":null,"reminder_index":null,"total_thresholds":0,"gate":"h"}|threshold_seconds reminder_index`,
+		},
+		{
+			"no time", `{"pending_phase_transition":{"from":"a","to":"b","gate":"g"}}`, "2026-01-01T00:00:00Z", config,
+			`{"approval_type":"pending_phase_transition","requested_at":null,"elapsed_seconds":null,"threshold_seconds":null,"reminder_index":null,"total_thresholds":3,"from_phase":"a","to_phase":"b","gate":"g"}|requested_at elapsed_seconds threshold_seconds reminder_index`,
+		},
+		{
+			"nothing waits", `{}`, "2026-01-01T00:00:00Z", config,
+			`{"approval_type":null,"requested_at":null,"elapsed_seconds":null,"threshold_seconds":null,"reminder_index":null,"total_thresholds":3}|approval_type requested_at elapsed_seconds threshold_seconds reminder_index`,
+		},
 	}
 	for _, test := range tests {
 		got := filled(t, test.state, events.Query{Type: events.ApprovalSLAReminder, Now: at(test.now), Config: test.config})

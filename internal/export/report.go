@@ -139,8 +139,10 @@ func (r *Report) conclude() {
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), strings.Compare(a.Path, b.Path))
 	})
 	if more := r.total - maxFindings; more > 0 {
-		last := Finding{Code: CodeLimitFindings, Severity: SeverityNote, Path: "artifact",
-			Message: fmt.Sprintf("%d more findings are not shown", more)}
+		last := Finding{
+			Code: CodeLimitFindings, Severity: SeverityNote, Path: "artifact",
+			Message: fmt.Sprintf("%d more findings are not shown", more),
+		}
 		r.Findings = append(r.Findings, last)
 		r.Errors = append(r.Errors, last.Error())
 	}

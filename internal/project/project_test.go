@@ -159,8 +159,10 @@ func TestReadState(t *testing.T) {
 		src, err string
 		want     State
 	}{
-		"whole": {src: `{"run_id":"run_1","status":"blocked","phase":"qa","blocked_on":"human:x","active_turns":{"t":{}},"pending_phase_transition":{"gate":"g"}}`,
-			want: State{RunID: "run_1", Status: "blocked", Phase: "qa", BlockedOn: "human:x"}},
+		"whole": {
+			src:  `{"run_id":"run_1","status":"blocked","phase":"qa","blocked_on":"human:x","active_turns":{"t":{}},"pending_phase_transition":{"gate":"g"}}`,
+			want: State{RunID: "run_1", Status: "blocked", Phase: "qa", BlockedOn: "human:x"},
+		},
 		"nulls":       {src: `{"run_id":null,"status":"idle","phase":"planning","active_turns":{},"escalation":null}`, want: State{Status: "idle", Phase: "planning"}},
 		"empty":       {src: "{}"},
 		"wrong types": {src: "{\"run_id\": 5,\n \"active_turns\": [],\"status\":\"active\"}", err: "state.json:1:12: run_id must be a string or null, not a number\n", want: State{Status: "active"}},

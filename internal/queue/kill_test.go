@@ -150,9 +150,11 @@ type wrapped struct {
 }
 
 func (w wrapped) Add(ctx context.Context, in delivery.Intent) error { return w.suicide.Add(ctx, in) }
+
 func (w wrapped) Begin(ctx context.Context, in delivery.Intent) error {
 	return w.suicide.Begin(ctx, in)
 }
+
 func (w wrapped) Finish(ctx context.Context, ds ...delivery.Delivery) error {
 	return w.suicide.Finish(ctx, ds...)
 }

@@ -64,8 +64,10 @@ func expand(template string, lookup func(string) (string, bool)) (text string, m
 
 // unresolved is the contract's text for placeholders without a value.
 func unresolved(missing []string) *problem {
-	return &problem{delivery.ReasonHeaderEnv,
-		"Unresolved HTTP hook header variables: " + strings.Join(missing, ", ")}
+	return &problem{
+		delivery.ReasonHeaderEnv,
+		"Unresolved HTTP hook header variables: " + strings.Join(missing, ", "),
+	}
 }
 
 // connectionHeaders belong to the connection, which is ours (RFC 9110 section

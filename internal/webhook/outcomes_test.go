@@ -97,8 +97,10 @@ var stages = map[string]stage{
 	"hdr_te":          {config: headers("Transfer-Encoding", "chunked"), reason: delivery.ReasonProtocol, message: `headers: "Transfer-Encoding" cannot be set`},
 	"hdr_expect":      {config: headers("Expect", "100-continue"), reason: delivery.ReasonProtocol, message: `headers: "Expect" cannot be set`},
 	"hdr_dupcase":     {config: headers("X-A", "1", "x-a", "2")},
-	"hdr_proto": {config: headers("X", "${toString}|${constructor}|${__proto__}"), reason: delivery.ReasonHeaderEnv, differs: "no names of the JavaScript prototype",
-		then: recorded{Message: "Unresolved HTTP hook header variables: X:toString, X:constructor, X:__proto__"}},
+	"hdr_proto": {
+		config: headers("X", "${toString}|${constructor}|${__proto__}"), reason: delivery.ReasonHeaderEnv, differs: "no names of the JavaScript prototype",
+		then: recorded{Message: "Unresolved HTTP hook header variables: X:toString, X:constructor, X:__proto__"},
+	},
 	"hdr_empty_env": {config: withEnv(headers("X", "${E}"), "E", "")},
 	"hdr_nested":    {config: withEnv(headers("X", "${A}"), "A", "${B}")},
 	"hdr_spaces":    {config: headers("X", "  v  ")},
@@ -119,8 +121,10 @@ func redirect(code int) stage {
 }
 
 func bigBody(text string, n int) stage {
-	return stage{serve: answering(status(200, "", strings.Repeat(text, n))), differs: bodyIsCut,
-		then: recorded{Delivered: true, StatusCode: 200, Message: "Delivered"}}
+	return stage{
+		serve: answering(status(200, "", strings.Repeat(text, n))), differs: bodyIsCut,
+		then: recorded{Delivered: true, StatusCode: 200, Message: "Delivered"},
+	}
 }
 
 func gzipped(n int) string {

@@ -56,8 +56,10 @@ func TestRecordedRequests(t *testing.T) {
 func checkRecorded(t *testing.T, lines []string, body string) {
 	rcv := newReceiver(t, answering(status(204, "", "")))
 	c := Config{URL: secret.New("http://" + rcv.addr + strings.Fields(lines[0])[1])}
-	want := []string{lines[0], "Connection: close", "Content-Type: application/json", "Accept: */*",
-		"User-Agent: agentxchain/test", fmt.Sprintf("Content-Length: %d", len(body)), "Host: " + rcv.addr}
+	want := []string{
+		lines[0], "Connection: close", "Content-Type: application/json", "Accept: */*",
+		"User-Agent: agentxchain/test", fmt.Sprintf("Content-Length: %d", len(body)), "Host: " + rcv.addr,
+	}
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(line, ": ")
 		if nodeHeaders[strings.ToLower(name)] {
@@ -534,8 +536,10 @@ func TestSecretsStayOut(t *testing.T) {
 	for _, a := range answers {
 		addrs = append(addrs, newReceiver(t, answering(a)).addr)
 	}
-	urls := []string{tlsURL, "http://" + closedPort(t), "http://nobody.example", "http://x y", "http://127.0.0.1:99999", "http://127.0.0.1:25",
-		"http://[::1", "http://%zz", "https://" + addrs[0]}
+	urls := []string{
+		tlsURL, "http://" + closedPort(t), "http://nobody.example", "http://x y", "http://127.0.0.1:99999", "http://127.0.0.1:25",
+		"http://[::1", "http://%zz", "https://" + addrs[0],
+	}
 	for _, a := range addrs {
 		urls = append(urls, "http://"+a)
 	}

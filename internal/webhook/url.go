@@ -80,8 +80,10 @@ func parseAuthority(authority, scheme string) (string, *problem) {
 	case n == 80 && scheme == "http", n == 443 && scheme == "https":
 		return host, nil
 	case slices.Contains(blockedPorts[:], uint16(n)):
-		return "", &problem{delivery.ReasonBlocked,
-			"Port " + strconv.Itoa(int(n)) + " is on the block list of the Fetch standard"}
+		return "", &problem{
+			delivery.ReasonBlocked,
+			"Port " + strconv.Itoa(int(n)) + " is on the block list of the Fetch standard",
+		}
 	}
 	return host + ":" + strconv.Itoa(int(n)), nil
 }
