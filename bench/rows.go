@@ -55,7 +55,7 @@ func emitRow(hooks int, secure bool, delay time.Duration, waiting int) func(cont
 		if err != nil {
 			return ours, other, nil, err
 		}
-		sink, err := startSink(dir, secure, delay)
+		sink, err := startSink(ctx, dir, secure, delay)
 		if err != nil {
 			return ours, other, nil, err
 		}

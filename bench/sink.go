@@ -34,8 +34,8 @@ type sink struct {
 // systemBundles are the usual places of the one file of root certificates.
 var systemBundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"}
 
-func startSink(dir string, secure bool, delay time.Duration) (sink, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func startSink(ctx context.Context, dir string, secure bool, delay time.Duration) (sink, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return sink{}, err
 	}

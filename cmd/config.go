@@ -43,7 +43,7 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 	}
 	_, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
 	if asJSON {
-		a.printJSON(problemsDocument(a, problems))
+		a.printJSON(problemsDocument(problems))
 	} else {
 		a.printProblems(problems)
 	}
@@ -72,7 +72,7 @@ func (a *app) printProblems(problems config.Problems) {
 	fmt.Fprintf(a.Stderr, "agentxchain: %d errors, %d warnings\n", errors, len(problems)-errors)
 }
 
-func problemsDocument(a *app, problems config.Problems) *ecmajson.Value {
+func problemsDocument(problems config.Problems) *ecmajson.Value {
 	items := make([]*ecmajson.Value, len(problems))
 	for i, p := range problems {
 		items[i] = ecmajson.NewObject().

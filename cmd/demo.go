@@ -69,7 +69,7 @@ func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.app.Stdout, forma
 // receive starts the receiver: /ops always takes the event, /audit answers
 // 503 until the demo mends it.
 func (d *demo) receive() (stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(d.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (d *demo) answer(w http.ResponseWriter, r *http.Request, status int) {
 
 // run executes one command of ours as a user would type it, shows it, and
 // wants the given exit code.
-func (d *demo) run(want int, words ...string) (string, error) {
+func (d *demo) run(want int, words ...string) error {
 	d.say("\n$ agentxchain %s", strings.Join(words, " "))
 	w := d.app.World
 	w.Args, w.Dir = words, d.dir
@@ -119,9 +119,9 @@ func (d *demo) run(want int, words ...string) (string, error) {
 		}
 	}
 	if code != want {
-		return "", fmt.Errorf("`agentxchain %s` ended with exit code %d, not %d", strings.Join(words, " "), code, want)
+		return fmt.Errorf("`agentxchain %s` ended with exit code %d, not %d", strings.Join(words, " "), code, want)
 	}
-	return stdout.String(), nil
+	return nil
 }
 
 // demoActs tell the story of one run: the state at each step, and the event.
@@ -158,7 +158,7 @@ func (d *demo) emitEverything() error {
 		if err := os.WriteFile(filepath.Join(d.dir, ".agentxchain", "state.json"), []byte(state), 0o600); err != nil {
 			return err
 		}
-		if _, err := d.run(exitDone, "notify", "emit", act.event); err != nil {
+		if err := d.run(exitDone, "notify", "emit", act.event); err != nil {
 			return err
 		}
 	}
@@ -191,20 +191,18 @@ func (d *demo) writeConfig() error {
 func (d *demo) retry() error {
 	d.say("\nThe audit_sink was ill. It is mended now; what it missed is kept, byte for byte:")
 	d.healthy.Store(true)
-	if _, err := d.run(exitDone, "notify", "pending"); err != nil {
+	if err := d.run(exitDone, "notify", "pending"); err != nil {
 		return err
 	}
-	_, err := d.run(exitBad, "notify", "retry") // nobody_home stays undelivered
-	return err
+	return d.run(exitBad, "notify", "retry") // nobody_home stays undelivered
 }
 
 func (d *demo) exportAndVerify() error {
 	d.say("\nThe run as a portable bundle, and the proof:")
-	if _, err := d.run(exitDone, "export", "--output", "bundle.json"); err != nil {
+	if err := d.run(exitDone, "export", "--output", "bundle.json"); err != nil {
 		return err
 	}
-	_, err := d.run(exitDone, "verify", "export", "bundle.json")
-	return err
+	return d.run(exitDone, "verify", "export", "bundle.json")
 }
 
 // tamper makes a failed delivery look delivered in a copy of the bundle.
@@ -221,6 +219,5 @@ func (d *demo) tamper() error {
 	if err := os.WriteFile(filepath.Join(d.dir, "forged.json"), forged, 0o600); err != nil {
 		return err
 	}
-	_, err = d.run(exitBad, "verify", "export", "forged.json")
-	return err
+	return d.run(exitBad, "verify", "export", "forged.json")
 }

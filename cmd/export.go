@@ -51,7 +51,7 @@ the same bytes.
 
 func runExport(ctx context.Context, a *app, o exportOptions) error {
 	if o.format != "json" {
-		return refused(fmt.Errorf("Unsupported export format %q. Only \"json\" is supported in this slice.", o.format)) //nolint:staticcheck // the Node CLI's text
+		return refused(fmt.Sprintf("Unsupported export format %q. Only \"json\" is supported in this slice.", o.format))
 	}
 	at, err := export.Time(o.at, a.Getenv, a.Now())
 	if err != nil {
@@ -93,8 +93,8 @@ func exportNoun(k project.Kind) string {
 
 // refused is exit 1 with a text of the Node CLI, the one command where a
 // missing project is not exit 2.
-func refused(err error) error {
-	return &failure{exit: exitBad, code: "no_project", err: err, plain: true}
+func refused(text string) error {
+	return &failure{exit: exitBad, code: "no_project", err: errors.New(text), plain: true}
 }
 
 // exportRoot finds what is to be exported and checks that it can be.
@@ -105,7 +105,7 @@ func (a *app) exportRoot(kind string) (project.Root, error) {
 	root, err := project.FindAny(a.dir)
 	switch {
 	case errors.Is(err, project.ErrNotFound):
-		return root, refused(errors.New("No governed project or coordinator workspace found. Run this inside an AgentXchain governed project or coordinator workspace.")) //nolint:staticcheck // the Node CLI's text
+		return root, refused("No governed project or coordinator workspace found. Run this inside an AgentXchain governed project or coordinator workspace.")
 	case err != nil:
 		return root, cannot("no_project", err)
 	}
@@ -141,8 +141,8 @@ func (a *app) checkExportable(root project.Root) error {
 		return nil
 	}
 	if errors.Is(err, config.ErrLegacy) {
-		return refused(errors.New("Run export only supports governed projects in this slice.")) //nolint:staticcheck // the Node CLI's text
+		return refused("Run export only supports governed projects in this slice.")
 	}
 	fmt.Fprintln(a.Stderr, configFailure(a, err).Error())
-	return refused(errors.New("No governed project found. Run this inside an AgentXchain governed project.")) //nolint:staticcheck // the Node CLI's text
+	return refused("No governed project found. Run this inside an AgentXchain governed project.")
 }

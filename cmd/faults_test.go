@@ -34,7 +34,7 @@ func TestEvidenceThatCannotBeWritten(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			a, b := receive(t, nil), receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+			a, b := receive(t, nil), receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 			dir := project(t, to("good", a.URL), to("bad", b.URL))
 			if err := os.MkdirAll(filepath.Join(dir, ".agentxchain", "space"), 0o755); err != nil {
 				t.Fatal(err)

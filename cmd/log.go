@@ -12,15 +12,15 @@ import (
 // newLogger returns the logger for talk on stderr. Text is written for people
 // ("warning: …"), json for collectors.
 func newLogger(out io.Writer, level, format string) (*slog.Logger, error) {
-	var min slog.Level
-	if err := min.UnmarshalText([]byte(level)); err != nil {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return nil, usagef("unknown log level %q", level).hint("use debug, info, warn or error")
 	}
 	switch format {
 	case "text":
-		return slog.New(&plainHandler{out: out, min: min, mu: new(sync.Mutex)}), nil
+		return slog.New(&plainHandler{out: out, least: least, mu: new(sync.Mutex)}), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: min})), nil
+		return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: least})), nil
 	}
 	return nil, usagef("unknown log format %q", format).hint("use text or json")
 }
@@ -28,13 +28,13 @@ func newLogger(out io.Writer, level, format string) (*slog.Logger, error) {
 // plainHandler prints a record the way a command-line tool speaks.
 type plainHandler struct {
 	out   io.Writer
-	min   slog.Level
+	least slog.Level
 	attrs []slog.Attr
 	mu    *sync.Mutex
 }
 
 // Enabled implements [slog.Handler].
-func (h *plainHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.min }
+func (h *plainHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.least }
 
 // Handle implements [slog.Handler].
 func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {

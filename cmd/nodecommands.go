@@ -30,7 +30,7 @@ func unknownCommand(a *app, c *cobra.Command, words []string) error {
 	if !strings.Contains(nodeCommands, " "+name+" ") {
 		f := usagef("unknown command %q", name)
 		if near := suggest.Nearest(name, commandNames(c)); near != "" {
-			f.hint("did you mean %q?", near)
+			f = f.hint("did you mean %q?", near)
 		}
 		return f.hint("see `agentxchain --help`")
 	}

@@ -149,12 +149,12 @@ func (o agentOptions) run(a *app) (*events.AgentRun, error) {
 		Name: o.name, ExecutionID: o.executionID, SessionID: o.sessionID,
 		Message: o.message, DurationMS: o.durationMS,
 	}
-	_, message, err := a.fileArgument("error", o.err)
+	message, err := a.fileArgument("error", o.err)
 	if err != nil {
 		return nil, err
 	}
 	run.Error = ecmajson.DecodeText(message)
-	_, output, err := a.fileArgument("output", o.output)
+	output, err := a.fileArgument("output", o.output)
 	if err != nil || len(output) == 0 {
 		return run, err
 	}
@@ -165,16 +165,16 @@ func (o agentOptions) run(a *app) (*events.AgentRun, error) {
 }
 
 // fileArgument is argument for flags that take no stdin.
-func (a *app) fileArgument(flag, value string) (string, []byte, error) {
+func (a *app) fileArgument(flag, value string) ([]byte, error) {
 	if value == "-" {
-		return "--" + flag, []byte(value), nil
+		return []byte(value), nil
 	}
-	name, b, err := a.argument(flag, value, events.MaxBytes)
+	_, b, err := a.argument(flag, value, events.MaxBytes)
 	if err != nil {
-		return "", nil, cannot("usage", err)
+		return nil, cannot("usage", err)
 	}
 	if len(b) > events.MaxBytes {
-		return "", nil, cannot("usage", &events.SizeError{What: flag, Size: len(b)})
+		return nil, cannot("usage", &events.SizeError{What: flag, Size: len(b)})
 	}
-	return name, b, nil
+	return b, nil
 }

@@ -37,7 +37,7 @@ func (a *app) find() (project.Root, error) {
 func coordinatorFailure(err *project.CoordinatorError) error {
 	f := cannot("coordinator", err)
 	for _, child := range err.Children {
-		f.hint("use its repository %q: --dir %s", child.Name, child.Dir)
+		f = f.hint("use its repository %q: --dir %s", child.Name, child.Dir)
 	}
 	return f
 }

@@ -117,7 +117,7 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 			if len(args) > 0 {
 				f := usagef("unknown command %q for %q", args[0], c.CommandPath())
 				if near := suggest.Nearest(args[0], commandNames(c)); near != "" {
-					f.hint("did you mean %q?", near)
+					f = f.hint("did you mean %q?", near)
 				}
 				return f.hint("see `%s --help`", c.CommandPath())
 			}

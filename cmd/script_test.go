@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -63,7 +64,7 @@ func TestScripts(t *testing.T) {
 // folder p, where there is one.
 func writeInputs(dir string) error {
 	p := filepath.Join(dir, "p")
-	if _, err := os.Stat(p); err != nil {
+	if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for name, content := range map[string]string{

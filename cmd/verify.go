@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -102,7 +101,7 @@ func (a *app) bundle(name string) (shown string, source *export.Source, err erro
 		return path, source, err
 	}
 	if name == "" && isTerminal(a.Stdin) {
-		return "stdin", nil, errors.New("No export input provided. Pass --input <path> or pipe JSON on stdin.") //nolint:staticcheck // the Node CLI's text
+		return "stdin", nil, export.ErrNoInput
 	}
 	source, err = export.SpoolSource(a.Stdin)
 	return "stdin", source, err

@@ -113,7 +113,7 @@ func (o *Outbox) claim(place string) (delivery.Intent, error) {
 	}
 	h, err := o.take(f, place)
 	if err != nil {
-		f.Close() // opened for reading
+		_ = f.Close() // opened for reading
 		return delivery.Intent{}, err
 	}
 	o.held[h.Deliveries[0].Event.ID] = h

@@ -244,7 +244,7 @@ func (o *Outbox) write(h *held, next intent) error {
 		return errors.Join(err, f.Close(), o.remove(hidden))
 	}
 	if h.file != nil {
-		h.file.Close() // the replaced entry: its lock is of no more use
+		_ = h.file.Close() // the replaced entry: its lock is of no more use
 	}
 	h.intent, h.file, h.place = next, f, place
 	return nil

@@ -183,7 +183,7 @@ func (o *Outbox) Close() error {
 
 // drop forgets an entry and gives its lock back.
 func (o *Outbox) drop(id string) {
-	o.held[id].file.Close() // opened for reading, or written without buffer: nothing can be lost here
+	_ = o.held[id].file.Close() // opened for reading, or written without buffer: nothing can be lost here
 	delete(o.held, id)
 }
 

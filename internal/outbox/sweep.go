@@ -77,7 +77,7 @@ func (o *Outbox) surplus(before string) ([]string, error) {
 			return nil, err
 		}
 		if len(names) == 0 {
-			o.root.Remove(dir) // fails when an entry came meanwhile, and is tried again at the next sweep
+			_ = o.root.Remove(dir) // fails when an entry came meanwhile, and is tried again at the next sweep
 		}
 		for _, n := range names {
 			all = append(all, path.Join(dir, n))

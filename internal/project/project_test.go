@@ -75,9 +75,9 @@ func TestFindWalksUpToTheNearest(t *testing.T) {
 		t.Run(test.start, func(t *testing.T) {
 			start := filepath.Join(dir, filepath.FromSlash(test.start))
 			want := Root{Dir: filepath.Join(dir, filepath.FromSlash(test.root)), Kind: test.kind}
-			any, err := FindAny(start)
-			if err != nil || any != want {
-				t.Errorf("FindAny = %v, %v; want %v", any, err, want)
+			either, err := FindAny(start)
+			if err != nil || either != want {
+				t.Errorf("FindAny = %v, %v; want %v", either, err, want)
 			}
 			got, err := Find(start)
 			if test.err == "" {

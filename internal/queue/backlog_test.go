@@ -227,7 +227,7 @@ func TestRetryNotStored(t *testing.T) {
 	w.store = &faulty{Store: w.box, op: "begin"}
 	reports, err := w.queue().Retry(t.Context(), "e1")
 	must(t, err)
-	if len(reports) != 1 || !errors.Is(reports[0].Err, refused) || len(reports[0].Outcomes) > 0 {
+	if len(reports) != 1 || !errors.Is(reports[0].Err, errRefused) || len(reports[0].Outcomes) > 0 {
 		t.Errorf("reports %+v", reports)
 	}
 	wantLines(t, "evidence", w.lines(t), "e1 hook1 1 server_error")
@@ -258,8 +258,8 @@ func TestDiscard(t *testing.T) {
 	wantLines(t, "evidence", w.lines(t)[3:], "e1 hook1 2 discarded", "e1 hook2 2 discarded")
 	wantLines(t, "pending", w.pending(t), "e2 hook1 1 pending server_error")
 
-	w.evidence.refuse = refused
-	if _, err := w.queue().Discard(t.Context(), "e2", "x"); !errors.Is(err, refused) {
+	w.evidence.refuse = errRefused
+	if _, err := w.queue().Discard(t.Context(), "e2", "x"); !errors.Is(err, errRefused) {
 		t.Errorf("error is %v", err)
 	}
 	wantLines(t, "pending without evidence", w.pending(t), "e2 hook1 1 pending server_error")

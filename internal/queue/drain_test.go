@@ -65,7 +65,7 @@ func TestRecordedAtOnce(t *testing.T) {
 	recorded := func() bool { lines, err := w.evidence.read(0); return err == nil && len(lines) == 1 }
 	w.send = senderFunc(func(ctx context.Context, d delivery.Delivery) delivery.Result {
 		for d.Target.Name == "hook1" && !recorded() && ctx.Err() == nil {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) //nolint:forbidigo // the wait for the record that the test is about
 		}
 		return good
 	})
@@ -267,7 +267,7 @@ func TestInterrupted(t *testing.T) {
 			return delivery.Result{Phase: delivery.PhaseWait}
 		}))
 		go func() {
-			time.Sleep(time.Second / 2)
+			time.Sleep(time.Second / 2) //nolint:forbidigo // the fake clock's time
 			cancel()
 		}()
 		r := w.emit(ctx, "e1", 3, 3)
@@ -283,7 +283,7 @@ func TestStoreRefuses(t *testing.T) {
 	w := newWorld(t, t.TempDir(), answer(down))
 	w.store = &faulty{Store: w.box, op: "add"}
 	r := w.emit(t.Context(), "e1", 3, 3)
-	if !errors.Is(r.Err, refused) {
+	if !errors.Is(r.Err, errRefused) {
 		t.Errorf("error is %v", r.Err)
 	}
 	wantLines(t, "states", states(r), "hook1 failed 1", "hook2 failed 1", "hook3 failed 1")
@@ -303,9 +303,9 @@ func TestEvidenceRefuses(t *testing.T) {
 		}
 		return down
 	}))
-	w.evidence.refuse = refused
+	w.evidence.refuse = errRefused
 	r := w.emit(t.Context(), "e1", 2, 3)
-	if !errors.Is(r.Err, refused) {
+	if !errors.Is(r.Err, errRefused) {
 		t.Errorf("error is %v", r.Err)
 	}
 	wantLines(t, "states", states(r), "hook1 delivered 1", "hook2 failed 1")
@@ -313,7 +313,7 @@ func TestEvidenceRefuses(t *testing.T) {
 		t.Errorf("unrecorded: %+v", r.Unrecorded)
 	}
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
-	if r := w.queue().Recover(t.Context()); !errors.Is(r.Err, refused) || len(r.Attempts) > 0 {
+	if r := w.queue().Recover(t.Context()); !errors.Is(r.Err, errRefused) || len(r.Attempts) > 0 {
 		t.Errorf("recovery without evidence: %+v", r)
 	}
 	w.evidence.refuse = nil
@@ -335,9 +335,9 @@ func TestSyncRefuses(t *testing.T) {
 		return down
 	}))
 	w.opts.Jitter = func() float64 { return 0 }
-	w.evidence.unsynced = refused
+	w.evidence.unsynced = errRefused
 	r := w.emit(t.Context(), "e1", 2, 3)
-	if !errors.Is(r.Err, refused) || len(r.Unrecorded) != 2 {
+	if !errors.Is(r.Err, errRefused) || len(r.Unrecorded) != 2 {
 		t.Errorf("%d unrecorded, error is %v", len(r.Unrecorded), r.Err)
 	}
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
@@ -362,9 +362,9 @@ func (f *faulty) fail(op string, do func() error) error {
 		return do()
 	}
 	if f.persisted {
-		return errors.Join(refused, do())
+		return errors.Join(errRefused, do())
 	}
-	return refused
+	return errRefused
 }
 
 func (f *faulty) Add(ctx context.Context, in delivery.Intent) error {
@@ -396,7 +396,7 @@ func TestFaults(t *testing.T) {
 				w.opts.Jitter = func() float64 { return 0 }
 				w.store = &faulty{Store: w.box, op: op, persisted: persisted}
 				r := w.emit(t.Context(), "e1", 2, 2)
-				if !errors.Is(r.Err, refused) {
+				if !errors.Is(r.Err, errRefused) {
 					t.Errorf("error is %v", r.Err)
 				}
 				must(t, w.box.Close())

@@ -107,7 +107,7 @@ func post(ctx context.Context, url string, d delivery.Delivery) int {
 	req.Header.Set("X-Event", d.Event.ID)
 	req.Header.Set("X-Target", d.Target.ID())
 	req.Header.Set("X-Attempt", strconv.Itoa(d.Attempts))
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := new(http.Client).Do(req)
 	if err != nil {
 		return 0
 	}

@@ -169,7 +169,7 @@ var (
 	good    = delivery.Result{Delivered: true, StatusCode: 204, Reason: delivery.ReasonDelivered, Message: "Delivered"}
 	down    = delivery.Result{StatusCode: 503, Reason: delivery.ReasonServerError, Retry: true, Message: "Webhook returned HTTP 503"}
 	gone    = delivery.Result{StatusCode: 410, Reason: delivery.ReasonRejected, Message: "Webhook returned HTTP 410"}
-	refused = errors.New("no space left on device")
+	errRefused = errors.New("no space left on device")
 )
 
 // world is a queue with a real outbox and a real evidence file in a folder.

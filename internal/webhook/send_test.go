@@ -200,7 +200,7 @@ func TestRetryAfter(t *testing.T) {
 
 // How far an attempt came, for every place where it can end.
 func TestPhases(t *testing.T) {
-	half := func(c net.Conn, done <-chan struct{}) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nConte") }
+	half := func(c net.Conn, _ <-chan struct{}) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nConte") }
 	for _, c := range []struct {
 		name   string
 		serve  func(net.Conn, <-chan struct{})
@@ -421,7 +421,7 @@ type slowStart struct {
 }
 
 func (s slowStart) RoundTrip(req *http.Request) (*http.Response, error) {
-	time.Sleep(s.work)
+	time.Sleep(s.work) //nolint:forbidigo // the slowness under test
 	return s.RoundTripper.RoundTrip(req)
 }
 
@@ -481,7 +481,7 @@ func TestClock(t *testing.T) {
 func TestDrip(t *testing.T) {
 	rcv := newReceiver(t, func(c net.Conn, done <-chan struct{}) {
 		_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
-		for tick := time.Tick(10 * time.Millisecond); err == nil; {
+		for tick := time.Tick(10 * time.Millisecond); err == nil; { //nolint:forbidigo // the pace of the drops
 			select {
 			case <-tick:
 				_, err = io.WriteString(c, "x")
