@@ -117,18 +117,43 @@ func quickWord(b []byte, i int, word string) int {
 	return i + len(word)
 }
 
-// quickNumber returns the end of the integer at b[i], or -1; -1 also for
-// numbers that are rare in records, and for one that touches the end of b,
-// because more digits may follow.
+// quickNumber returns the end of the number at b[i], or -1; -1 also when it
+// touches the end of b, because more digits may follow.
 func quickNumber(b []byte, i int) int {
+	if b[i] == '-' {
+		i++
+	}
+	first := i
+	if i = quickDigits(b, i); i < 0 || b[first] == '0' && i > first+1 {
+		return -1
+	}
+	if i < len(b) && b[i] == '.' {
+		if i = quickDigits(b, i+1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if i = quickDigits(b, i); i < 0 {
+			return -1
+		}
+	}
+	if i == len(b) {
+		return -1
+	}
+	return i
+}
+
+// quickDigits returns the end of the digits at b[i], or -1 when there are none.
+func quickDigits(b []byte, i int) int {
 	start := i
 	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
 		i++
 	}
-	switch {
-	case i == start, i == len(b), b[start] == '0' && i > start+1:
-		return -1
-	case b[i] == '.', b[i]|0x20 == 'e':
+	if i == start {
 		return -1
 	}
 	return i
