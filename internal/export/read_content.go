@@ -42,8 +42,8 @@ func (r *roomy) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// content is the decoded content of a file entry, measured as it is read.
-type content struct {
+// decoded is the decoded content of a file entry, measured as it is read.
+type decoded struct {
 	from   roomy
 	base64 *base64Reader
 	sum    hash.Hash
@@ -51,15 +51,15 @@ type content struct {
 	size int64
 }
 
-// newContent returns the content that the base64 text inside sp, a JSON
+// newDecoded returns the content that the base64 text inside sp, a JSON
 // string, stands for.
-func (s *Source) newContent(ctx context.Context, sp span) *content {
+func (s *Source) newDecoded(ctx context.Context, sp span) *decoded {
 	b := &base64Reader{text: s.newSection(ctx, sp.off+1, sp.end-1)}
-	return &content{from: roomy{decode: b}, base64: b, sum: sha256.New()}
+	return &decoded{from: roomy{decode: b}, base64: b, sum: sha256.New()}
 }
 
 // Read decodes into p and hashes what it decoded.
-func (c *content) Read(p []byte) (int, error) {
+func (c *decoded) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	c.sum.Write(p[:n])
 	c.size += int64(n)

@@ -36,6 +36,11 @@ type bundle struct {
 	byPath map[string]*fileEntry
 	// repos lists the members of "repos" when that is an object.
 	repos []*repoEntry
+	// evidence lists what this program puts under "evidence" beside the files:
+	// torn tails and recovered bytes, as entries without format and data.
+	evidence []*fileEntry
+	// complete is evidence.complete.
+	complete span
 	// unknown lists other keys in source order, for strict verification.
 	unknown []unknownKey
 }
@@ -106,7 +111,7 @@ func (f *fileEntry) field(key string) *span {
 // readIndex checks that src is one JSON document and notes where its parts
 // lie. It reads every byte once. A bundle that is no object has only a span.
 func readIndex(ctx context.Context, src *Source, unique *keyWatch) (*bundle, error) {
-	s := &scanner{cursor: src.newSection(ctx, 0, src.size), unique: unique}
+	s := &jsonCursor{cursor: src.newSection(ctx, 0, src.size), unique: unique}
 	s.space()
 	b, err := s.bundle(0)
 	if err == nil {
@@ -121,15 +126,12 @@ func readIndex(ctx context.Context, src *Source, unique *keyWatch) (*bundle, err
 }
 
 // span checks the next value and returns its place.
-func (s *scanner) span() (span, error) {
-	return s.measure(func() error {
-		err := s.value()
-		return err
-	})
+func (s *jsonCursor) span() (span, error) {
+	return s.measure(s.value)
 }
 
 // measure is span for values whose inside is read by read.
-func (s *scanner) measure(read func() error) (span, error) {
+func (s *jsonCursor) measure(read func() error) (span, error) {
 	sp := span{kind: s.kind(), off: s.offset()}
 	outer := s.deepest
 	s.deepest = len(s.open)
@@ -141,7 +143,7 @@ func (s *scanner) measure(read func() error) (span, error) {
 }
 
 // bundle indexes the bundle that comes next, which is embedded in level others.
-func (s *scanner) bundle(level int) (*bundle, error) {
+func (s *jsonCursor) bundle(level int) (*bundle, error) {
 	b := &bundle{members: map[string]span{}}
 	if s.kind() != ecmajson.Object {
 		var err error
@@ -155,24 +157,21 @@ func (s *scanner) bundle(level int) (*bundle, error) {
 	return b, err
 }
 
-func (s *scanner) bundleMember(b *bundle, key string, at int64, level int) (err error) {
+func (s *jsonCursor) bundleMember(b *bundle, key string, at int64, level int) (err error) {
 	var sp span
-	isObject := s.kind() == ecmajson.Object
 	switch {
 	case key == "files":
 		b.files, b.byPath = nil, map[string]*fileEntry{}
-		if isObject {
-			sp, err = s.measure(func() error { return s.object(func(path string, _ int64) error { return s.fileEntry(b, path) }) })
-			break
-		}
-		sp, err = s.span()
-	case key == "repos" && isObject:
+		sp, err = s.measure(func() error {
+			return s.ifObject(func(path string, _ int64) error { return s.fileEntry(b, path) })
+		})
+	case key == "evidence":
+		b.evidence, b.complete = nil, span{}
+		sp, err = s.measure(func() error { return s.ourEvidence(b) })
+	case key == "repos":
 		b.repos = nil
 		sp, err = s.measure(func() error { return s.repos(b, level) })
 	default:
-		if key == "repos" {
-			b.repos = nil
-		}
 		sp, err = s.span()
 	}
 	if isKnownMember(key) {
@@ -183,14 +182,50 @@ func (s *scanner) bundleMember(b *bundle, key string, at int64, level int) (err 
 	return err
 }
 
-func (s *scanner) fileEntry(b *bundle, path string) error {
-	entry := &fileEntry{path: path}
-	read := s.value
+// ifObject visits the members of the next value when that is an object, and
+// moves past it in any case.
+func (s *jsonCursor) ifObject(visit func(key string, at int64) error) error {
 	if s.kind() == ecmajson.Object {
-		read = func() error { return s.object(func(key string, _ int64) error { return s.fileField(entry, key) }) }
+		return s.object(visit)
 	}
-	var err error
-	entry.span, err = s.measure(read)
+	return s.value()
+}
+
+// ourEvidence indexes the evidence that comes next (docs/bundle-format.md).
+func (s *jsonCursor) ourEvidence(b *bundle) error {
+	add := func(path string) error {
+		entry, err := s.entry(path)
+		if entry.kind == ecmajson.Object {
+			b.evidence = append(b.evidence, entry)
+		}
+		return err
+	}
+	return s.ifObject(func(key string, _ int64) (err error) {
+		switch key {
+		case "complete":
+			b.complete, err = s.span()
+			return err
+		case "recovered":
+			return add("evidence.recovered")
+		case "torn_tails":
+			return s.ifObject(func(path string, _ int64) error { return add("evidence.torn_tails." + path) })
+		}
+		return s.value()
+	})
+}
+
+// entry indexes a file entry.
+func (s *jsonCursor) entry(path string) (*fileEntry, error) {
+	entry := &fileEntry{path: path}
+	sp, err := s.measure(func() error {
+		return s.ifObject(func(key string, _ int64) error { return s.fileField(entry, key) })
+	})
+	entry.span = sp
+	return entry, err
+}
+
+func (s *jsonCursor) fileEntry(b *bundle, path string) error {
+	entry, err := s.entry(path)
 	if earlier := b.byPath[path]; earlier != nil {
 		*earlier = *entry
 		return err
@@ -200,7 +235,7 @@ func (s *scanner) fileEntry(b *bundle, path string) error {
 	return err
 }
 
-func (s *scanner) fileField(entry *fileEntry, key string) error {
+func (s *jsonCursor) fileField(entry *fileEntry, key string) error {
 	sp, err := s.span()
 	if place := entry.field(key); place != nil {
 		*place = sp
@@ -208,18 +243,14 @@ func (s *scanner) fileField(entry *fileEntry, key string) error {
 	return err
 }
 
-func (s *scanner) repos(b *bundle, level int) error {
+func (s *jsonCursor) repos(b *bundle, level int) error {
 	byID := map[string]*repoEntry{}
-	return s.object(func(id string, _ int64) error {
+	return s.ifObject(func(id string, _ int64) error {
 		repo := &repoEntry{id: id}
-		read := s.value
-		if s.kind() == ecmajson.Object {
-			read = func() error {
-				return s.object(func(key string, _ int64) error { return s.repoField(repo, key, level) })
-			}
-		}
-		var err error
-		repo.span, err = s.measure(read)
+		sp, err := s.measure(func() error {
+			return s.ifObject(func(key string, _ int64) error { return s.repoField(repo, key, level) })
+		})
+		repo.span = sp
 		if earlier := byID[id]; earlier != nil {
 			*earlier = *repo
 			return err
@@ -230,7 +261,7 @@ func (s *scanner) repos(b *bundle, level int) error {
 	})
 }
 
-func (s *scanner) repoField(repo *repoEntry, key string, level int) (err error) {
+func (s *jsonCursor) repoField(repo *repoEntry, key string, level int) (err error) {
 	if key == "export" && s.kind() == ecmajson.Object && level < maxNesting {
 		repo.export, err = s.bundle(level + 1)
 		repo.exportSpan = repo.export.span

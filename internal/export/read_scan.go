@@ -1,23 +1,21 @@
 package export
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"unicode/utf8"
 
 	"agentxchain/internal/ecmajson"
 )
 
-// maxDepth is how deeply a bundle may be nested at all. The scanner needs one
+// maxDepth is how deeply a bundle may be nested at all. The jsonCursor needs one
 // byte per level; the Node CLI has no limit where nothing looks inside.
 const maxDepth = 1 << 20
 
-// scanner checks JSON text (RFC 8259) as it passes by, without keeping it.
+// jsonCursor checks JSON text (RFC 8259) as it passes by, without keeping it.
 // Bytes that are not UTF-8 are allowed inside strings, where they mean U+FFFD.
 // Its errors are [*ecmajson.SyntaxError], [*depthError] and those of the stream.
-type scanner struct {
+type jsonCursor struct {
 	cursor
 	// open holds the closing bracket of every container that is open.
 	open []byte
@@ -39,7 +37,7 @@ func (e *depthError) Error() string {
 }
 
 // fail returns a syntax error, unless the stream itself is at fault.
-func (s *scanner) fail(offset int64, message string) error {
+func (s *jsonCursor) fail(offset int64, message string) error {
 	if err := s.fault(); err != nil {
 		return err
 	}
@@ -47,12 +45,12 @@ func (s *scanner) fail(offset int64, message string) error {
 }
 
 // unexpected is fail for the next byte; what says what was expected, if anything.
-func (s *scanner) unexpected(what string) error {
+func (s *jsonCursor) unexpected(what string) error {
 	return s.fail(s.offset(), what+s.here())
 }
 
 // here describes what comes next.
-func (s *scanner) here() string {
+func (s *jsonCursor) here() string {
 	s.need(utf8.UTFMax)
 	if s.pos >= len(s.window) {
 		return "end of input"
@@ -65,7 +63,7 @@ func (s *scanner) here() string {
 }
 
 // space moves past white space.
-func (s *scanner) space() {
+func (s *jsonCursor) space() {
 	for {
 		switch s.peek() {
 		case ' ', '\n', '\t', '\r':
@@ -77,7 +75,7 @@ func (s *scanner) space() {
 }
 
 // end checks that nothing but white space follows.
-func (s *scanner) end() error {
+func (s *jsonCursor) end() error {
 	s.space()
 	if s.peek() >= 0 {
 		return s.fail(s.offset(), "unexpected "+s.here()+" after the end of the document")
@@ -87,7 +85,7 @@ func (s *scanner) end() error {
 
 // value checks one value, which comes next, and moves past it. It does not
 // recurse. The time of verification is spent here and in the hash.
-func (s *scanner) value() error {
+func (s *jsonCursor) value() error {
 	outer := len(s.open)
 	s.items = 0
 	for {
@@ -122,7 +120,7 @@ func (s *scanner) value() error {
 // quick moves past the value that comes next if quickEnd can tell its end. A
 // value that does not fit into the window is not tried again, nor is what it
 // contains, until the window has moved on.
-func (s *scanner) quick() bool {
+func (s *jsonCursor) quick() bool {
 	if s.unique != nil || s.offset() < s.hopeless {
 		return false
 	}
@@ -138,7 +136,7 @@ func (s *scanner) quick() bool {
 
 // enter consumes an opening bracket and what stands before the first value
 // inside, or the closing bracket when the container is empty.
-func (s *scanner) enter(c byte) (empty bool, err error) {
+func (s *jsonCursor) enter(c byte) (empty bool, err error) {
 	if err := s.push(c); err != nil {
 		return false, err
 	}
@@ -154,7 +152,7 @@ func (s *scanner) enter(c byte) (empty bool, err error) {
 }
 
 // push consumes an opening bracket.
-func (s *scanner) push(c byte) error {
+func (s *jsonCursor) push(c byte) error {
 	if len(s.open) >= maxDepth {
 		return &depthError{offset: s.offset()}
 	}
@@ -168,7 +166,7 @@ func (s *scanner) push(c byte) error {
 }
 
 // pop consumes a closing bracket.
-func (s *scanner) pop() {
+func (s *jsonCursor) pop() {
 	s.pos++
 	s.open = s.open[:len(s.open)-1]
 	if s.unique != nil {
@@ -179,7 +177,7 @@ func (s *scanner) pop() {
 // after consumes what follows a value up to the next value of the same or of
 // an enclosing container. It is done when the containers opened since outer
 // are closed.
-func (s *scanner) after(outer int) (done bool, err error) {
+func (s *jsonCursor) after(outer int) (done bool, err error) {
 	for len(s.open) > outer {
 		s.space()
 		closing := s.open[len(s.open)-1]
@@ -199,7 +197,7 @@ func (s *scanner) after(outer int) (done bool, err error) {
 }
 
 // comma consumes a comma and, in an object, the key after it.
-func (s *scanner) comma(closing byte) error {
+func (s *jsonCursor) comma(closing byte) error {
 	s.pos++
 	s.space()
 	if s.peek() == int(closing) {
@@ -212,7 +210,7 @@ func (s *scanner) comma(closing byte) error {
 }
 
 // key checks a key and the colon and space after it.
-func (s *scanner) key() error {
+func (s *jsonCursor) key() error {
 	if s.unique != nil {
 		return s.watchedKey()
 	}
@@ -225,7 +223,7 @@ func (s *scanner) key() error {
 	return s.colon()
 }
 
-func (s *scanner) colon() error {
+func (s *jsonCursor) colon() error {
 	s.space()
 	if s.peek() != ':' {
 		return s.unexpected("expected ':' after a key, found ")
@@ -236,11 +234,11 @@ func (s *scanner) colon() error {
 }
 
 // str checks a string, whose opening quote comes next.
-func (s *scanner) str() error {
+func (s *jsonCursor) str() error {
 	start := s.offset()
 	s.pos++
 	for {
-		s.pos = plainEnd(s.window, s.pos)
+		s.pos += plainPrefix(s.window[s.pos:])
 		switch c := s.peek(); {
 		case c == '"':
 			s.pos++
@@ -258,7 +256,7 @@ func (s *scanner) str() error {
 }
 
 // escape checks one escape sequence of the string that begins at start.
-func (s *scanner) escape(start int64) error {
+func (s *jsonCursor) escape(start int64) error {
 	if !s.need(2) {
 		return s.fail(start, "string without a closing quote")
 	}
@@ -267,7 +265,7 @@ func (s *scanner) escape(start int64) error {
 		s.pos += 2
 		return nil
 	case 'u':
-		if s.need(6) && isHex(s.window[s.pos+2:s.pos+6]) {
+		if s.need(6) && isHexQuad(s.window[s.pos+2:s.pos+6]) {
 			s.pos += 6
 			return nil
 		}
@@ -276,40 +274,8 @@ func (s *scanner) escape(start int64) error {
 	return s.fail(s.offset(), "invalid escape in a string")
 }
 
-func isHex(b []byte) bool {
-	for _, c := range b {
-		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-// plainEnd returns the index of the first byte of b, from i on, that ends a
-// run of plain string content: a quote, a backslash, a control character, or
-// the end. It looks at eight bytes at a time. Subtracting 1 from each byte x
-// sets its top bit where x was zero; the borrow may also set marks above that
-// one, but the lowest mark is exact.
-func plainEnd(b []byte, i int) int {
-	const low, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := w^('"'*low), w^('\\'*low)
-		found := ((quote-low)&^quote | (slash-low)&^slash | (w-0x20*low)&^w) & high
-		if found != 0 {
-			return i + bits.TrailingZeros64(found)>>3
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {
-			return i
-		}
-	}
-	return i
-}
-
 // number checks a number.
-func (s *scanner) number() error {
+func (s *jsonCursor) number() error {
 	if s.peek() == '-' {
 		s.pos++
 	}
@@ -337,7 +303,7 @@ func (s *scanner) number() error {
 }
 
 // digits moves past digits and reports whether there were any.
-func (s *scanner) digits() bool {
+func (s *jsonCursor) digits() bool {
 	found := false
 	for c := s.peek(); c >= '0' && c <= '9'; c = s.peek() {
 		s.pos++
@@ -347,7 +313,7 @@ func (s *scanner) digits() bool {
 }
 
 // literal checks true, false or null; c is the next byte, or negative.
-func (s *scanner) literal(c int) error {
+func (s *jsonCursor) literal(c int) error {
 	word := ""
 	switch c {
 	case 't':
@@ -365,7 +331,7 @@ func (s *scanner) literal(c int) error {
 }
 
 // kind returns the kind of the value that comes next.
-func (s *scanner) kind() ecmajson.Kind {
+func (s *jsonCursor) kind() ecmajson.Kind {
 	switch s.peek() {
 	case '{':
 		return ecmajson.Object
@@ -382,8 +348,8 @@ func (s *scanner) kind() ecmajson.Kind {
 }
 
 // raw checks the value that comes next and returns its bytes, which are valid
-// until the scanner moves on.
-func (s *scanner) raw() ([]byte, error) {
+// until the jsonCursor moves on.
+func (s *jsonCursor) raw() ([]byte, error) {
 	s.mark = s.pos
 	err := s.value()
 	if err == nil {
@@ -395,14 +361,14 @@ func (s *scanner) raw() ([]byte, error) {
 }
 
 // taken returns the bytes since the mark and removes the mark.
-func (s *scanner) taken() []byte {
+func (s *jsonCursor) taken() []byte {
 	b := s.window[s.mark:s.pos]
 	s.mark = -1
 	return b
 }
 
 // name is key for callers that want to know it; at is where it begins.
-func (s *scanner) name() (key string, at int64, err error) {
+func (s *jsonCursor) name() (key string, at int64, err error) {
 	at = s.offset()
 	if s.peek() != '"' {
 		return "", at, s.unexpected("expected a key in double quotes, found ")
@@ -441,9 +407,9 @@ func isPlain(b []byte) bool {
 	return true
 }
 
-// object checks an object, which comes next; visit is called with the scanner
+// object checks an object, which comes next; visit is called with the jsonCursor
 // at the value of each member and has to move past it.
-func (s *scanner) object(visit func(key string, at int64) error) error {
+func (s *jsonCursor) object(visit func(key string, at int64) error) error {
 	if err := s.push('{'); err != nil {
 		return err
 	}
@@ -468,9 +434,9 @@ func (s *scanner) object(visit func(key string, at int64) error) error {
 	return nil
 }
 
-// array checks an array, which comes next; visit is called with the scanner at
+// array checks an array, which comes next; visit is called with the jsonCursor at
 // each element and has to move past it.
-func (s *scanner) array(visit func() error) error {
+func (s *jsonCursor) array(visit func() error) error {
 	if err := s.push('['); err != nil {
 		return err
 	}
@@ -489,7 +455,7 @@ func (s *scanner) array(visit func() error) error {
 }
 
 // separator consumes the comma before every element but the first.
-func (s *scanner) separator(first bool, closing byte) error {
+func (s *jsonCursor) separator(first bool, closing byte) error {
 	if first {
 		return nil
 	}

@@ -200,7 +200,8 @@ type judge struct {
 	*bundle
 	// prefix precedes every path: "" or "repos.<id>.export: ".
 	prefix string
-	// ours tells that this program made the bundle, by its own claim.
+	// ours tells that the bundle, or one around it, has our evidence and
+	// claims in it to be complete.
 	ours bool
 	// judged remembers the limits that were reported already.
 	judged map[int64]bool
@@ -269,7 +270,7 @@ func (j *judge) artifact() {
 	schema, kind := j.member("schema_version"), j.member("export_kind")
 	j.report.SchemaVersion, j.report.ExportKind = firstTruthy(schema.Value), firstTruthy(kind.Value)
 	j.report.FileCount, j.report.RepoCount = len(j.files), 0
-	if kind.Str() == kindCoordinator {
+	if kind.Str() == string(Coordinator) {
 		j.report.RepoCount = len(j.repos)
 		if repos := j.members["repos"]; repos.kind == ecmajson.Array {
 			j.report.RepoCount = repos.items
@@ -278,16 +279,11 @@ func (j *judge) artifact() {
 	j.all(schema, kind)
 }
 
-// The kinds of bundles.
-const (
-	kindRun         = "agentxchain_run_export"
-	kindCoordinator = "agentxchain_coordinator_export"
-)
-
 // all makes the checks on an object. They go on after a failure: each runs
 // whenever what it needs is there.
 func (j *judge) all(schema, kind loaded) {
-	j.ours = j.ours || j.madeByUs()
+	complete, ok := j.parse(j.complete)
+	j.ours = j.ours || ok && complete.True()
 	if s := schema.Str(); schema.known && s != "0.2" && s != "0.3" {
 		j.fail(CodeSchemaVersion, "schema_version", `must be one of "0.2", "0.3"`, j.at("schema_version", nil))
 	}
@@ -302,22 +298,20 @@ func (j *judge) all(schema, kind loaded) {
 		j.fail(CodeConfigNotObject, "config", "must be an object", j.at("config", nil))
 	}
 	j.allFiles()
+	j.ourEvidence()
 	if j.opts.Strict {
 		j.strictMembers()
 	}
 	switch {
 	case j.fault != nil:
-	case kind.Str() == kindRun:
+	case kind.Str() == string(Run):
 		j.run()
-	case kind.Str() == kindCoordinator:
+	case kind.Str() == string(Coordinator):
 		j.coordinator()
 	case kind.known:
 		j.fail(CodeKindUnsupported, "export_kind", fmt.Sprintf("unsupported export kind %q", rawString(display(kind.Value))), j.at("export_kind", nil))
 	}
 }
-
-// madeByUs reports whether the bundle says that this program made it.
-func (j *judge) madeByUs() bool { return j.members["evidence"].kind == ecmajson.Object }
 
 // rawString is printed by %q between quotes without any escaping.
 type rawString string

@@ -15,7 +15,7 @@ import (
 // and compares what they mean token by token. It is not certain where keys
 // stand in another order, and of faults it says nothing: the caller then
 // compares values.
-func sameJSON(a, b *scanner) bool {
+func sameJSON(a, b *jsonCursor) bool {
 	a.space()
 	b.space()
 	if !sameValue(a, b) {
@@ -26,7 +26,7 @@ func sameJSON(a, b *scanner) bool {
 
 // sameValue recurses as deeply as both texts are nested alike; what is in a
 // bundle has been refused beforehand when that is too deep.
-func sameValue(a, b *scanner) bool {
+func sameValue(a, b *jsonCursor) bool {
 	kind := a.kind()
 	if kind != b.kind() {
 		return false
@@ -43,7 +43,7 @@ func sameValue(a, b *scanner) bool {
 	return bytes.Equal(x, y) || sameScalar(kind, x, y)
 }
 
-func sameContainer(a, b *scanner) bool {
+func sameContainer(a, b *jsonCursor) bool {
 	opening := byte(a.peek())
 	if a.push(opening) != nil || b.push(opening) != nil || len(a.open) > maxJudgedDepth {
 		return false
@@ -69,7 +69,7 @@ func sameContainer(a, b *scanner) bool {
 	return true
 }
 
-func sameKey(a, b *scanner) bool {
+func sameKey(a, b *jsonCursor) bool {
 	if a.kind() != ecmajson.String || b.kind() != ecmajson.String {
 		return false
 	}

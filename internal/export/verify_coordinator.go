@@ -18,7 +18,7 @@ func (j *judge) coordinator() {
 	default:
 		j.coordinatorSummary()
 	}
-	j.matchesFile(CodeConfigMismatch, "config", j.config, fileCoordinator)
+	j.matchesFile(CodeConfigMismatch, "config", j.config, workspacePath)
 	if j.members["repos"].kind != ecmajson.Object {
 		j.fail(CodeReposNotObject, "repos", "must be an object", j.at("repos", nil))
 		return
@@ -57,7 +57,7 @@ func (j *judge) coordinatorHead() {
 
 // coordinatorSummary compares the summary with the coordinator's own files.
 func (j *judge) coordinatorSummary() {
-	state := j.fileData(fileMultiState)
+	state := j.fileData(workspaceState)
 	if state.known {
 		for _, key := range []string{"super_run_id", "status", "phase"} {
 			j.matches(CodeRunMismatch, "summary", "summary."+key, j.summary.Get(key), orNull(state.Get(key)), "coordinator state "+key)
@@ -67,12 +67,12 @@ func (j *judge) coordinatorSummary() {
 	if state.known {
 		j.repoStatuses(state.Get("repo_runs"))
 	}
-	if barriers := j.fileData(fileBarriers); barriers.known {
+	if barriers := j.fileData(workspaceBarriers); barriers.known {
 		n := int64(len(objectKeys(barriers.Value)))
 		j.counts("barrier_count", n, "barriers.json object size")
 	}
-	j.counts("history_entries", j.count(fileMultiHistory), "multirepo history entry count")
-	j.counts("decision_entries", j.count(fileMultiDecisions), "multirepo decision entry count")
+	j.counts("history_entries", j.count(workspaceHistory), "multirepo history entry count")
+	j.counts("decision_entries", j.count(workspaceDecisions), "multirepo decision entry count")
 }
 
 // repoStatuses recomputes summary.repo_run_statuses from the state's repo_runs.
@@ -81,8 +81,8 @@ func (j *judge) repoStatuses(runs *ecmajson.Value) {
 	for _, id := range objectKeys(runs) {
 		run := runs.Get(id)
 		if run.Is(ecmajson.Null) {
-			off := int64(run.Offset()) + j.byPath[fileMultiState].data.off
-			j.fail(CodeNullRun, "files."+fileMultiState, "repo_runs."+id+" is null", off)
+			off := int64(run.Offset()) + j.byPath[workspaceState].data.off
+			j.fail(CodeNullRun, "files."+workspaceState, "repo_runs."+id+" is null", off)
 		}
 		want.Set(id, orElse(run.Get("status"), ecmajson.NewString("unknown")))
 	}
@@ -192,7 +192,7 @@ func (j *judge) collectEvents() (*aggregatedEvents, bool) {
 			continue
 		}
 		nested := &judge{verifier: j.verifier, bundle: repo.export, prefix: j.prefix + "repos." + id + ".export: "}
-		if !nested.each(fileEvents, always, func(v *ecmajson.Value) { events.add(id, v) }) {
+		if !nested.each(eventsPath, always, func(v *ecmajson.Value) { events.add(id, v) }) {
 			return nil, false
 		}
 	}

@@ -100,18 +100,16 @@ func numberToken(s string) (dateToken, int) {
 
 func wordToken(s string) (dateToken, int) {
 	t := dateToken{}
-	size := 0
-	for _, r := range s {
+	for i, r := range s {
 		if r < 'A' || ecmajson.IsSpace(r) {
-			break
+			return t, i
 		}
 		if t.letters < 3 {
 			t.word += strings.ToLower(string(r))
 		}
 		t.letters++
-		size += utf8.RuneLen(r)
 	}
-	return t, size
+	return t, len(s)
 }
 
 // parenthesized returns the length of balanced parentheses, or of all of s.

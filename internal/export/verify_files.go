@@ -10,23 +10,6 @@ import (
 	"agentxchain/internal/ecmajson"
 )
 
-// The files that other checks read.
-const (
-	fileConfig            = "agentxchain.json"
-	fileState             = ".agentxchain/state.json"
-	fileHistory           = ".agentxchain/history.jsonl"
-	fileDecisions         = ".agentxchain/decision-ledger.jsonl"
-	fileHookAudit         = ".agentxchain/hook-audit.jsonl"
-	fileNotificationAudit = ".agentxchain/notification-audit.jsonl"
-	fileRepoDecisions     = ".agentxchain/repo-decisions.jsonl"
-	fileEvents            = ".agentxchain/events.jsonl"
-	fileCoordinator       = "agentxchain-multi.json"
-	fileMultiState        = ".agentxchain/multirepo/state.json"
-	fileMultiHistory      = ".agentxchain/multirepo/history.jsonl"
-	fileMultiDecisions    = ".agentxchain/multirepo/decision-ledger.jsonl"
-	fileBarriers          = ".agentxchain/multirepo/barriers.json"
-)
-
 // allFiles checks every entry of "files".
 func (j *judge) allFiles() {
 	if j.members["files"].kind != ecmajson.Object {
@@ -127,7 +110,7 @@ func (e *entryJudge) withheld(format string) {
 	severity := SeverityUnverifiable
 	switch {
 	case e.ours:
-		severity = SeverityFail
+		severity, detail = SeverityFail, "the bundle claims to be complete"
 	case e.opts.AllowBounded:
 		severity = SeverityNote
 	}
@@ -174,9 +157,25 @@ func (e *entryJudge) skipped(format string) {
 	}
 }
 
+// ourEvidence checks that what this program keeps beside the files is whole.
+func (j *judge) ourEvidence() {
+	for _, f := range j.evidence {
+		e := entryJudge{judge: j, entry: f, where: f.path}
+		e.size = e.field(f.bytes)
+		if f.sha256.present() {
+			e.sha256 = e.field(f.sha256)
+		}
+		if f.content.kind != ecmajson.String {
+			e.bad(CodeContentNotString, "content_base64 must be a string", f.content)
+			continue
+		}
+		e.compare("")
+	}
+}
+
 // compare decodes the content, measures it and compares it with "data".
 func (e *entryJudge) compare(format string) {
-	c := e.src.newContent(e.ctx, e.entry.content)
+	c := e.src.newDecoded(e.ctx, e.entry.content)
 	e.stream = newReadAhead(c, maxSize(e.entry.content))
 	defer e.stream.stop()
 	window := newCursor(e.stream, 0, maxSize(e.entry.content))
@@ -248,8 +247,8 @@ func (e *entryJudge) compareJSON(content cursor) {
 		e.unjudged(e.where, code, message, data)
 		return
 	}
-	said := &scanner{cursor: e.src.newSection(e.ctx, data.off, data.end)}
-	meant := &scanner{cursor: content}
+	said := &jsonCursor{cursor: e.src.newSection(e.ctx, data.off, data.end)}
+	meant := &jsonCursor{cursor: content}
 	if data.present() && sameJSON(meant, said) || !e.finish() {
 		return
 	}
@@ -260,7 +259,7 @@ func (e *entryJudge) compareJSON(content cursor) {
 
 // whole returns the content in one piece.
 func (e *entryJudge) whole() ([]byte, bool) {
-	c := newCursor(e.src.newContent(e.ctx, e.entry.content), 0, maxSize(e.entry.content))
+	c := newCursor(e.src.newDecoded(e.ctx, e.entry.content), 0, maxSize(e.entry.content))
 	c.mark = 0
 	for c.more() {
 		c.pos = len(c.window)
@@ -304,7 +303,7 @@ func (e *entryJudge) compareTrees(whole []byte) {
 
 // checkJSON checks that b is one JSON document and returns how deeply it is nested.
 func checkJSON(b []byte) (depth int, err error) {
-	s := &scanner{cursor: bytesCursor(b, 0)}
+	s := &jsonCursor{cursor: bytesCursor(b, 0)}
 	s.space()
 	if err := s.value(); err != nil {
 		return 0, err

@@ -11,13 +11,13 @@ import (
 
 // records walks the elements of a "data" array without building values.
 type records struct {
-	scanner
+	jsonCursor
 	begun bool
 }
 
 // newRecords returns the elements of the array at sp.
 func (v *verifier) newRecords(sp span) *records {
-	return &records{scanner: scanner{cursor: v.src.newSection(v.ctx, sp.off, sp.end)}}
+	return &records{jsonCursor: jsonCursor{cursor: v.src.newSection(v.ctx, sp.off, sp.end)}}
 }
 
 // next returns the bytes of the next element, valid until the next call, and
@@ -152,7 +152,7 @@ func (l *linesJudge) one(n int, line []byte) error {
 	return nil
 }
 
-func textScanner(b []byte) *scanner { return &scanner{cursor: bytesCursor(b, 0)} }
+func textScanner(b []byte) *jsonCursor { return &jsonCursor{cursor: bytesCursor(b, 0)} }
 
 // valid reports whether line n is JSON, and if not, says so.
 func (l *linesJudge) valid(n int, line []byte) bool {

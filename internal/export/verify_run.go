@@ -18,9 +18,9 @@ func (j *judge) run() {
 	if j.state.known && !stateOK {
 		j.fail(CodeStateNotObject, "state", "must be an object", j.at("state", nil))
 	}
-	j.matchesFile(CodeConfigMismatch, "config", j.config, fileConfig)
+	j.matchesFile(CodeConfigMismatch, "config", j.config, configPath)
 	if stateOK {
-		j.matchesFile(CodeStateMismatch, "state", j.state, fileState)
+		j.matchesFile(CodeStateMismatch, "state", j.state, statePath)
 	}
 	j.workspace()
 	if j.summary.Is(ecmajson.Object) {
@@ -189,10 +189,10 @@ func (j *judge) phaseOrder() {
 // runCounts recomputes what the summary counts.
 func (j *judge) runCounts() {
 	for _, c := range []struct{ key, path string }{
-		{"history_entries", fileHistory},
-		{"decision_entries", fileDecisions},
-		{"hook_audit_entries", fileHookAudit},
-		{"notification_audit_entries", fileNotificationAudit},
+		{"history_entries", historyPath},
+		{"decision_entries", decisionsPath},
+		{"hook_audit_entries", hookAuditPath},
+		{"notification_audit_entries", auditPath},
 	} {
 		j.counts(c.key, j.count(c.path), c.path+" entry count")
 	}
@@ -226,10 +226,10 @@ func (j *judge) filesBelow(folder string) int64 {
 func (j *judge) delegationSummary() {
 	const path = "summary.delegation_summary"
 	var d delegations
-	if !j.each(fileHistory, mayDelegate, d.add) {
+	if !j.each(historyPath, mayDelegate, d.add) {
 		return
 	}
-	_, hasHistory := j.array(fileHistory)
+	_, hasHistory := j.array(historyPath)
 	got, want := j.summary.Get("delegation_summary"), d.summary()
 	bad := func(path, message string, v *ecmajson.Value) {
 		j.fail(CodeDelegations, path, message, j.at("summary", v))
@@ -264,11 +264,11 @@ func cmpOr(a, b *ecmajson.Value) *ecmajson.Value {
 func (j *judge) repoDecisionSummary() {
 	const path = "summary.repo_decisions"
 	decisions := repoDecisions{roles: j.config.Get("roles")}
-	if !j.each(fileRepoDecisions, always, decisions.add) || !j.config.known {
+	if !j.each(repoPath, always, decisions.add) || !j.config.known {
 		return
 	}
 	got := j.summary.Get("repo_decisions")
-	data, hasFile := j.array(fileRepoDecisions)
+	data, hasFile := j.array(repoPath)
 	bad := func(message string, v *ecmajson.Value) { j.fail(CodeRepoDecisions, path, message, j.at("summary", v)) }
 	switch absent := got == nil || got.Is(ecmajson.Null); {
 	case absent && data.items > 0:

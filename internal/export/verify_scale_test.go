@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// scaleLine is line i of a made-up notification audit; every tenth holds
+// madeAuditLine is line i of a made-up notification audit; every tenth holds
 // escapes, as texts in other languages do when other programs write them.
-func scaleLine(i int) string {
+func madeAuditLine(i int) string {
 	message := "Delivered"
 	if i%10 == 0 {
 		message = `Zugestellt \u00fcber \u003crelay\u003e`
@@ -26,13 +26,13 @@ func scaleLine(i int) string {
 		`"delivered":true,"status_code":204,"timed_out":false,"duration_ms":%d,"message":"%s","emitted_at":"2026-01-01T00:00:00.000Z"}`, i, i%8, i%900, message)
 }
 
-func historyLine(i int) string {
+func madeHistoryLine(i int) string {
 	return fmt.Sprintf(`{"turn_id":"turn_%d","role":"dev","status":"completed","notes":"%0800d"}`, i, i)
 }
 
-// writeJSONLEntry writes a file entry for n lines, twice over: the lines are
+// makeJSONLEntry writes a file entry for n lines, twice over: the lines are
 // made again for each of its parts.
-func writeJSONLEntry(w io.Writer, path string, n int, line func(int) string) {
+func makeJSONLEntry(w io.Writer, path string, n int, line func(int) string) {
 	sum, size := sha256.New(), 0
 	for i := range n {
 		k, _ := io.WriteString(sum, line(i)+"\n")
@@ -54,15 +54,15 @@ func writeJSONLEntry(w io.Writer, path string, n int, line func(int) string) {
 	io.WriteString(w, "]}")
 }
 
-func writeJSONEntry(w io.Writer, path, content string) {
+func makeJSONEntry(w io.Writer, path, content string) {
 	sum := sha256.Sum256([]byte(content))
 	fmt.Fprintf(w, `%q:{"format":"json","bytes":%d,"sha256":"%x","content_base64":"%s","data":%s}`,
 		path, len(content), sum, base64.StdEncoding.EncodeToString([]byte(content)), content)
 }
 
-// writeBundle writes a run export that verifies, with n audit lines and a
+// makeBundle writes a run export that verifies, with n audit lines and a
 // tenth as many turns.
-func writeBundle(w io.Writer, n int) {
+func makeBundle(w io.Writer, n int) {
 	const config = `{"schema_version":"1.0","project":{"id":"p","name":"P"},"roles":{},"runtimes":{}}`
 	const state = `{"schema_version":"1.1","run_id":"run_1","project_id":"p","status":"active","phase":"planning","active_turns":{}}`
 	fmt.Fprintf(w, `{"schema_version":"0.3","export_kind":"agentxchain_run_export","exported_at":"2026-01-01T00:00:00.000Z","project_root":".",`+
@@ -70,17 +70,17 @@ func writeBundle(w io.Writer, n int) {
 		`"summary":{"run_id":"run_1","status":"active","phase":"planning","workflow_phase_order":null,"active_turn_ids":[],"retained_turn_ids":[],`+
 		`"history_entries":%d,"decision_entries":0,"hook_audit_entries":0,"notification_audit_entries":%d,"dispatch_artifact_files":0,"staging_artifact_files":0,`+
 		`"intake_present":false,"coordinator_present":false,"delegation_summary":{"total_delegations_issued":0,"delegation_chains":[]},"repo_decisions":null},"files":{`, n/10, n)
-	writeJSONLEntry(w, fileHistory, n/10, historyLine)
+	makeJSONLEntry(w, historyPath, n/10, madeHistoryLine)
 	io.WriteString(w, ",")
-	writeJSONLEntry(w, fileNotificationAudit, n, scaleLine)
+	makeJSONLEntry(w, auditPath, n, madeAuditLine)
 	io.WriteString(w, ",")
-	writeJSONEntry(w, fileState, state)
+	makeJSONEntry(w, statePath, state)
 	io.WriteString(w, ",")
-	writeJSONEntry(w, fileConfig, config)
+	makeJSONEntry(w, configPath, config)
 	fmt.Fprintf(w, `},"config":%s,"state":%s}`+"\n", config, state)
 }
 
-func scaleBundle(tb testing.TB, n int) string {
+func madeBundleFile(tb testing.TB, n int) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "bundle.json")
 	f, err := os.Create(path)
@@ -88,7 +88,7 @@ func scaleBundle(tb testing.TB, n int) string {
 		tb.Fatal(err)
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	writeBundle(w, n)
+	makeBundle(w, n)
 	if err := w.Flush(); err != nil {
 		tb.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func passes(tb testing.TB, path string) {
 	}
 }
 
-// benchSizes gives the number of audit lines: AGENTXCHAIN_BENCH_LINES or a
+// benchLines gives the number of audit lines: AGENTXCHAIN_BENCH_LINES or a
 // size that suits every machine.
 func benchLines(b *testing.B) int {
 	n := 100_000
@@ -133,7 +133,7 @@ func benchLines(b *testing.B) int {
 
 // BenchmarkVerify verifies a bundle; BenchmarkHash is what it is measured by.
 func BenchmarkVerify(b *testing.B) {
-	path := scaleBundle(b, benchLines(b))
+	path := madeBundleFile(b, benchLines(b))
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
@@ -147,7 +147,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // BenchmarkHash computes the SHA-256 of the same bundle.
 func BenchmarkHash(b *testing.B) {
-	path := scaleBundle(b, benchLines(b))
+	path := madeBundleFile(b, benchLines(b))
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
@@ -172,7 +172,7 @@ func hashFile(tb testing.TB, path string, h hash.Hash) {
 // TestMemoryIsFlat shows that two hundred times the lines need no more
 // memory: verification allocates the same few buffers.
 func TestMemoryIsFlat(t *testing.T) {
-	small, large := scaleBundle(t, 1000), scaleBundle(t, 100_000)
+	small, large := madeBundleFile(t, 1000), madeBundleFile(t, 100_000)
 	verify := func(path string) uint64 { return allocated(func() { passes(t, path) }) }
 	verify(small)
 	few, many := verify(small), verify(large)

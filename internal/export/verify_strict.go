@@ -57,7 +57,7 @@ func (w *keyWatch) key(key string, at int64) {
 }
 
 // watchedKey is key with a look at what it is.
-func (s *scanner) watchedKey() error {
+func (s *jsonCursor) watchedKey() error {
 	key, at, err := s.name()
 	if err == nil {
 		s.unique.key(key, at)
