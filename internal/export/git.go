@@ -253,22 +253,23 @@ func (r *gitRunner) output(ctx context.Context, args ...string) ([]byte, error) 
 	case err != nil:
 		return nil, fmt.Errorf("git %s failed", args[0])
 	}
-	return out.Bytes(), nil
+	return out.held.Bytes(), nil
 }
 
-// limitedBuffer holds at most [gitOutput] bytes.
+// limitedBuffer holds at most [gitOutput] bytes. It embeds no buffer: io.Copy
+// would find its ReadFrom and go around the limit.
 type limitedBuffer struct {
-	bytes.Buffer
+	held     bytes.Buffer
 	overflow bool
 }
 
 // Write implements [io.Writer]; it fails once the limit is reached, which ends git.
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > gitOutput {
+	if b.held.Len()+len(p) > gitOutput {
 		b.overflow = true
 		return 0, io.ErrShortBuffer
 	}
-	return b.Buffer.Write(p)
+	return b.held.Write(p)
 }
 
 // parseStatus reads porcelain version 2 with NUL between records. Paths come

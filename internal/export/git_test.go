@@ -169,7 +169,7 @@ func TestGitUnknownIsNeverClean(t *testing.T) {
 		}
 		return Git{Path: path, Timeout: 5 * time.Second}
 	}
-	ready := `[ "$1" = status ] || { [ "$1" = version ] && echo git version 2.40.0; exit 0; }` + "\n"
+	ready := "case $1 in version) echo git version 2.40.0;; rev-parse) printf 'true\\n\\n';; esac\n[ $1 = status ] || exit 0\n"
 	hangs := fake(ready + "sleep 100")
 	hangs.Timeout = 300 * time.Millisecond
 	for _, c := range []struct {
