@@ -171,7 +171,7 @@ func hashFile(tb testing.TB, path string, h hash.Hash) {
 
 // TestMemoryIsFlat shows that two hundred times the lines need no more
 // memory: verification allocates the same few buffers.
-func TestMemoryIsFlat(t *testing.T) {
+func TestVerifyMemoryIsFlat(t *testing.T) {
 	small, large := madeBundleFile(t, 1000), madeBundleFile(t, 100_000)
 	verify := func(path string) uint64 { return allocated(func() { passes(t, path) }) }
 	verify(small)
