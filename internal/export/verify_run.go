@@ -115,7 +115,7 @@ func (j *judge) workspace() {
 			bad("workspace.git."+key, "must be a boolean", v)
 		}
 	}
-	if v := git.Get("head_sha"); !v.Is(ecmajson.String) && !v.Is(ecmajson.Null) {
+	if v := git.Get("head_sha"); v.Str() == "" && !v.Is(ecmajson.Null) {
 		bad("workspace.git.head_sha", "must be a string or null", v)
 	}
 	for _, key := range []string{"dirty_paths", "restore_blockers"} {
@@ -181,7 +181,8 @@ func (j *judge) phaseOrder() {
 			seen[phase] = true
 		}
 	}
-	if phase := j.summary.Get("phase"); phase.Truthy() && !seen[phase.Str()] {
+	// An empty phase is a phase here, unlike in the comparison with the state.
+	if phase := j.summary.Get("phase"); phase != nil && !phase.Is(ecmajson.Null) && (!phase.Is(ecmajson.String) || !seen[phase.Str()]) {
 		j.fail(CodePhaseUnlisted, "summary.phase", "must appear in summary.workflow_phase_order when workflow_phase_order is present", j.at("summary", phase))
 	}
 }
@@ -268,7 +269,8 @@ func (j *judge) repoDecisionSummary() {
 		return
 	}
 	got := j.summary.Get("repo_decisions")
-	data, hasFile := j.array(repoPath)
+	data, _ := j.array(repoPath)
+	hasFile := j.byPath[repoPath] != nil
 	bad := func(message string, v *ecmajson.Value) { j.fail(CodeRepoDecisions, path, message, j.at("summary", v)) }
 	switch absent := got == nil || got.Is(ecmajson.Null); {
 	case absent && data.items > 0:
