@@ -86,8 +86,8 @@ func (l *listing) addRoot(root *os.Root, name, excluded string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil
-	case err != nil && leavesProject(root, name):
-		l.notes = append(l.notes, note{path: name, code: noteLinkOutside, message: "a link that leaves the project was not followed"})
+	case err != nil && behindLink(root, name):
+		l.notes = append(l.notes, note{path: name, code: noteLinkOutside, message: "a link that does not stay inside the project was not followed"})
 		return nil
 	case err != nil:
 		return err
@@ -102,9 +102,12 @@ func (l *listing) addRoot(root *os.Root, name, excluded string) error {
 	return nil
 }
 
-// leavesProject reports whether name exists, but only behind a link that
-// points out of root.
-func leavesProject(root *os.Root, name string) bool {
+// behindLink reports whether name could not be reached only because it is a
+// link, or lies behind one, that does not stay inside root.
+func behindLink(root *os.Root, name string) bool {
+	if info, err := root.Lstat(name); err == nil {
+		return info.Mode()&fs.ModeSymlink != 0
+	}
 	_, err := os.Stat(filepath.Join(root.Name(), filepath.FromSlash(name)))
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }

@@ -83,8 +83,11 @@ const surveyAttempts = 3
 
 // read takes a snapshot of one file and reads it once: hash, format, records.
 func (r *reader) read(root *os.Root, s survey) (*entry, error) {
-	var err error
+	err := r.ctx.Err()
 	for range surveyAttempts {
+		if err != nil && !errors.Is(err, errShrank) {
+			break
+		}
 		var src *snapshot
 		if src, err = r.keeper.take(r.ctx, root, s.name, s.audit); err != nil {
 			break
@@ -97,9 +100,6 @@ func (r *reader) read(root *os.Root, s survey) (*entry, error) {
 			return e, nil
 		}
 		src.release()
-		if !errors.Is(err, errShrank) {
-			break
-		}
 	}
 	return nil, fileError(s.name, err)
 }
@@ -206,6 +206,9 @@ func (e *entry) addForeign(line int64) {
 
 // write writes the entry as a member of the files object.
 func (r *reader) write(d *document, e *entry) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
 	d.key(e.key)
 	d.open("{")
 	d.member("format", ecmajson.NewString(e.format))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -136,20 +135,20 @@ func (g gitInspector) ask(ctx context.Context, dir, excluded string) (gitState, 
 	if err := run.override(ctx); err != nil {
 		return gitState{}, err
 	}
-	prefix, err := run.output(ctx, "rev-parse", "--show-prefix")
+	place, err := run.output(ctx, "rev-parse", "--is-inside-work-tree", "--show-prefix")
 	if err != nil {
 		return gitState{}, err
 	}
-	base := strings.TrimSuffix(string(prefix), "\n")
-	if err := checkTop(dir, base); err != nil {
-		return gitState{}, err
+	prefix, inside := strings.CutPrefix(strings.TrimSuffix(string(place), "\n"), "true\n")
+	if !inside || !holdsGit(dir, prefix) {
+		return gitState{}, errors.New("core.worktree points to another folder")
 	}
 	status, err := run.output(ctx, "status", "--porcelain=v2", "--branch", "-z",
 		"--no-renames", "--untracked-files=all", "--ignore-submodules=dirty")
 	if err != nil {
 		return gitState{}, err
 	}
-	return parseStatus(status, base, excluded)
+	return parseStatus(status, prefix, excluded)
 }
 
 func (g gitInspector) runner(dir string) (*gitRunner, error) {
@@ -223,17 +222,15 @@ func (r *gitRunner) override(ctx context.Context) error {
 	return nil
 }
 
-// checkTop makes sure that the work tree is the one that holds the .git: a
-// configuration can point git at any other folder of the machine.
-func checkTop(dir, prefix string) error {
-	top := dir
+// holdsGit reports whether the .git lies at the top of the work tree that git
+// found: a configuration can point git at any other folder of the machine.
+// prefix is where dir lies in the work tree.
+func holdsGit(dir, prefix string) bool {
 	for range strings.Count(prefix, "/") {
-		top = filepath.Dir(top)
+		dir = filepath.Dir(dir)
 	}
-	if _, err := os.Lstat(filepath.Join(top, ".git")); errors.Is(err, fs.ErrNotExist) {
-		return errors.New("core.worktree points to another folder")
-	}
-	return nil
+	_, err := os.Lstat(filepath.Join(dir, ".git"))
+	return err == nil
 }
 
 // output runs git and returns what it prints. Errors carry no text of git's:
@@ -256,22 +253,23 @@ func (r *gitRunner) output(ctx context.Context, args ...string) ([]byte, error) 
 	case err != nil:
 		return nil, fmt.Errorf("git %s failed", args[0])
 	}
-	return out.Bytes(), nil
+	return out.held.Bytes(), nil
 }
 
-// limitedBuffer holds at most [gitOutput] bytes.
+// limitedBuffer holds at most [gitOutput] bytes. It embeds no buffer: io.Copy
+// would find its ReadFrom and go around the limit.
 type limitedBuffer struct {
-	bytes.Buffer
+	held     bytes.Buffer
 	overflow bool
 }
 
 // Write implements [io.Writer]; it fails once the limit is reached, which ends git.
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > gitOutput {
+	if b.held.Len()+len(p) > gitOutput {
 		b.overflow = true
 		return 0, io.ErrShortBuffer
 	}
-	return b.Buffer.Write(p)
+	return b.held.Write(p)
 }
 
 // parseStatus reads porcelain version 2 with NUL between records. Paths come

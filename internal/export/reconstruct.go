@@ -465,9 +465,10 @@ func eventTime(timestamp *ecmajson.Value) float64 {
 }
 
 // dateOf is Date.parse, in milliseconds, for the timestamps that the Node CLI
-// writes and for RFC 3339 in general.
+// writes and for RFC 3339 in general. A time without a zone is taken as UTC,
+// so that the result does not depend on the machine.
 func dateOf(v *ecmajson.Value) (ms float64, ok bool) {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
 		if t, err := time.Parse(layout, v.Str()); err == nil {
 			return float64(t.UnixMilli()), true
 		}

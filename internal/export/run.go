@@ -202,6 +202,10 @@ func parsed(line []byte, add func(*ecmajson.Value)) error {
 
 // readRecovered reads the bytes that were rescued from torn lines earlier.
 func (b *builder) readRecovered(r *run) error {
+	list, err := collect(r.root, []string{recoveredPath}, "")
+	if err != nil || len(list.names) == 0 {
+		return err // behind a link that was noted already, or absent
+	}
 	e, err := b.reader.read(r.root, survey{name: recoveredPath, key: recoveredPath})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -13,27 +13,26 @@ import (
 // gets the bundle gets them. The value itself is never shown.
 func literalSecrets(config *ecmajson.Value) []string {
 	var warnings []string
-	warn := func(pointer, what string) {
-		warnings = append(warnings, fmt.Sprintf(
-			"%s#%s: %s stands in clear and becomes part of the bundle; put it into the environment and write ${NAME} here",
-			configPath, pointer, what))
+	warn := func(pointer, what, remedy string) {
+		warnings = append(warnings, fmt.Sprintf("%s#%s: %s stands in clear and becomes part of the bundle; %s", configPath, pointer, what, remedy))
 	}
 	for i, hook := range config.Get("notifications").Get("webhooks").Items() {
 		at := fmt.Sprintf("/notifications/webhooks/%d", i)
 		for _, m := range hook.Get("headers").Members() {
 			if namesCredential(m.Key) && isLiteral(m.Value.Str()) {
-				warn(at+"/headers/"+pointerToken(m.Key), "a credential")
+				warn(at+"/headers/"+pointerToken(m.Key), "a credential", "keep it in the environment and write ${NAME} here")
 			}
 		}
 		for _, m := range hook.Get("env").Members() {
-			if namesCredential(m.Key) && isLiteral(m.Value.Str()) {
-				warn(at+"/env/"+pointerToken(m.Key), "a credential")
+			// Values of env are what placeholders stand for, so none is
+			// expanded here and the remedy is to have no entry.
+			if namesCredential(m.Key) && strings.TrimSpace(m.Value.Str()) != "" {
+				warn(at+"/env/"+pointerToken(m.Key), "a credential", "remove it here and set it in the environment, where ${"+m.Key+"} finds it")
 			}
 		}
 		if what := secretInURL(hook.Get("url").Str()); what != "" {
-			// A placeholder is not expanded in a URL, so the remedy differs.
-			warnings = append(warnings, fmt.Sprintf(
-				"%s#%s/url: %s stands in clear and becomes part of the bundle; send it in a header whose value is ${NAME}", configPath, at, what))
+			// Nothing is expanded in a URL.
+			warn(at+"/url", what, "send it in a header whose value is ${NAME}, if the receiver can take it there")
 		}
 	}
 	return warnings
@@ -51,9 +50,9 @@ func namesCredential(name string) bool {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '-' || r == '_' || r == '.' })
 	for _, w := range words {
 		switch {
-		case w == "authorization", w == "cookie", w == "auth", w == "credential", w == "credentials", w == "signature":
+		case w == "authorization", w == "cookie", w == "auth", w == "key", w == "credential", w == "credentials", w == "signature":
 			return true
-		case strings.HasSuffix(w, "key"), strings.HasSuffix(w, "token"), strings.HasSuffix(w, "secret"), strings.HasPrefix(w, "passw"):
+		case strings.HasSuffix(w, "apikey"), strings.HasSuffix(w, "token"), strings.HasSuffix(w, "secret"), strings.HasPrefix(w, "passw"):
 			return true
 		}
 	}
