@@ -34,9 +34,9 @@ func decodeLiteral(t testing.TB, literal []byte) (content []byte, canonical bool
 	return content, !d.base64.lenient
 }
 
-// TestBase64 compares with what Buffer.from(text, "base64") of Node 20 gave,
+// TestReadBase64 compares with what Buffer.from(text, "base64") of Node 20 gave,
 // and whether encoding that again gave the text.
-func TestBase64(t *testing.T) {
+func TestReadBase64(t *testing.T) {
 	for _, c := range []struct {
 		text, hex string
 		canonical bool
@@ -85,7 +85,7 @@ func escapeAll(s string) []byte {
 	return append(out, '"')
 }
 
-func TestBase64RoundTrip(t *testing.T) {
+func TestReadBase64RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		content := rapid.SliceOf(rapid.Byte()).Draw(t, "content")
 		literal := ecmajson.AppendString(nil, base64.StdEncoding.EncodeToString(content))

@@ -98,7 +98,11 @@ type Report struct {
 
 // ErrorReport returns the report on a bundle that could not be read at all.
 func ErrorReport(input string, err error) Report {
-	return Report{Overall: Broken, Input: input, Message: err.Error(), ErrorCode: "unreadable"}
+	r := Report{Overall: Broken, Input: input, Message: err.Error(), ErrorCode: "unreadable"}
+	if errors.Is(err, ErrNoInput) {
+		r.ErrorCode = "no_input"
+	}
+	return r
 }
 
 // ErrNoInput is what to report when nothing names a bundle and standard input
