@@ -109,6 +109,9 @@ func (d *demo) run(want int, words ...string) error {
 	d.say("\n$ agentxchain %s", strings.Join(words, " "))
 	w := d.app.World
 	w.Args, w.Dir = words, d.dir
+	// The story must not depend on how the operator tightened the environment.
+	w.Getenv = func(string) string { return "" }
+	w.LookupEnv = func(string) (string, bool) { return "", false }
 	var stdout, stderr bytes.Buffer
 	w.Stdout, w.Stderr = &stdout, &stderr
 	code := Run(d.ctx, w)
@@ -124,28 +127,53 @@ func (d *demo) run(want int, words ...string) error {
 	return nil
 }
 
-// demoActs tell the story of one run: the state at each step, and the event.
-func demoActs() []struct{ event, state string } {
-	const turn = `"active_turns":{"turn_01":{"turn_id":"turn_01","assigned_role":"dev","status":"running","attempt":2,"assigned_sequence":7}},"turn_sequence":7`
-	blocked := `"status":"blocked","phase":"implementation","blocked_on":"escalation:operator:need-decision",` +
-		`"blocked_reason":{"category":"operator_escalation","blocked_at":"2026-01-01T00:00:00.000Z","turn_id":"turn_01","recovery":{"typed_reason":"operator_escalation","owner":"human",` +
-		`"recovery_action":"Decide, then run agentxchain unblock hesc_0011223344556677","turn_retained":true,"detail":"Which region?"}},` +
-		`"escalation":{"source":"operator","raised_by":"human","from_role":"dev","from_turn_id":"turn_01","reason":"need-decision","detail":"Which region?","recovery_action":"Decide","escalated_at":"2026-01-01T00:00:00.000Z"},` + turn
-	active := `"status":"active","phase":"implementation","blocked_on":null,` + turn
-	transition := `"status":"paused","phase":"implementation","pending_phase_transition":{"from":"implementation","to":"qa","gate":"implementation_complete","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:00:00.000Z"},` + turn
-	completion := `"status":"paused","phase":"qa","pending_run_completion":{"gate":"ship","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:00:00.000Z"},` + turn
-	done := `"status":"completed","phase":"qa","completed_at":"2026-01-01T01:00:00.000Z","active_turns":{},"turn_sequence":7`
-	return []struct{ event, state string }{
-		{"run_blocked", blocked},
-		{"human_escalation_raised", blocked},
-		{"operator_escalation_raised", blocked},
-		{"human_escalation_resolved", active},
-		{"escalation_resolved", active},
-		{"phase_transition_pending", transition},
-		{"approval_sla_reminder", transition},
-		{"run_completion_pending", completion},
-		{"run_completed", done},
+// act is one step of the run's story: the state it leaves, a record it adds
+// to the human escalations, and the event to tell.
+type act struct{ event, state, record string }
+
+// demoActs tell the story of one run, from its escalation to its end.
+func demoActs() []act {
+	const (
+		turn       = `"active_turns":{"turn_01":{"turn_id":"turn_01","assigned_role":"dev","status":"running","attempt":2,"assigned_sequence":7}},"turn_sequence":7`
+		escalation = `"escalation":{"source":"operator","raised_by":"human","from_role":"dev","from_turn_id":"turn_01","reason":"need-decision","detail":"Which region?","recovery_action":"Decide, then run agentxchain unblock hesc_0011223344556677","escalated_at":"2026-01-01T00:00:00.000Z"},`
+		blockedOn  = `"blocked_on":"escalation:operator:need-decision",`
+		raised     = `{"kind":"raised","escalation_id":"hesc_0011223344556677","created_at":"2026-01-01T00:00:00.000Z","run_id":"run_00112233445566ff","phase":"implementation",` + blockedOn +
+			`"category":"operator_escalation","typed_reason":"operator_escalation","type":"needs_decision","service":null,"action":"Which region?","recovery_action":"Decide, then run agentxchain unblock hesc_0011223344556677",` +
+			`"resolution_command":"agentxchain unblock hesc_0011223344556677","detail":"Which region?","turn_id":"turn_01","role_id":"dev"}` + "\n"
+		resolved = `{"kind":"resolved","escalation_id":"hesc_0011223344556677","resolved_at":"2026-01-01T00:30:00.000Z","resolved_via":"operator_unblock","resolution_notes":null}` + "\n"
+		blocked  = `"status":"blocked","phase":"implementation",` + blockedOn +
+			`"blocked_reason":{"category":"operator_escalation","blocked_at":"2026-01-01T00:00:00.000Z","turn_id":"turn_01","recovery":{"typed_reason":"operator_escalation","owner":"human",` +
+			`"recovery_action":"Decide, then run agentxchain unblock hesc_0011223344556677","turn_retained":true,"detail":"Which region?"}},` + escalation + turn
+		active     = `"status":"active","phase":"implementation",` + escalation + turn
+		transition = `"status":"paused","phase":"implementation","pending_phase_transition":{"from":"implementation","to":"qa","gate":"implementation_complete","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:00:00.000Z"},` + turn
+		completion = `"status":"paused","phase":"qa","pending_run_completion":{"gate":"ship","requested_by_turn":"turn_01","requested_at":"2026-01-01T00:45:00.000Z"},` + turn
+		done       = `"status":"completed","phase":"qa","completed_at":"2026-01-01T01:00:00.000Z","last_completed_turn_id":"turn_01","active_turns":{},"turn_sequence":7`
+	)
+	return []act{
+		{"run_blocked", blocked, raised},
+		{"human_escalation_raised", blocked, ""},
+		{"operator_escalation_raised", blocked, ""},
+		{"human_escalation_resolved", active, resolved},
+		{"escalation_resolved", active, ""},
+		{"phase_transition_pending", transition, ""},
+		{"approval_sla_reminder", transition, ""},
+		{"run_completion_pending", completion, ""},
+		{"run_completed", done, ""},
 	}
+}
+
+// play makes the project look as it does at this step.
+func (d *demo) play(a act) error {
+	state := `{"schema_version":"1.1","run_id":"run_00112233445566ff","project_id":"demo",` + a.state + "}\n"
+	if err := os.WriteFile(filepath.Join(d.dir, ".agentxchain", "state.json"), []byte(state), 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(d.dir, ".agentxchain", "human-escalations.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(a.record)
+	return errors.Join(err, f.Close())
 }
 
 func (d *demo) emitEverything() error {
@@ -154,8 +182,7 @@ func (d *demo) emitEverything() error {
 		return err
 	}
 	for _, act := range demoActs() {
-		state := `{"schema_version":"1.1","run_id":"run_00112233445566ff","project_id":"demo",` + act.state + "}\n"
-		if err := os.WriteFile(filepath.Join(d.dir, ".agentxchain", "state.json"), []byte(state), 0o600); err != nil {
+		if err := d.play(act); err != nil {
 			return err
 		}
 		if err := d.run(exitDone, "notify", "emit", act.event); err != nil {
@@ -167,25 +194,39 @@ func (d *demo) emitEverything() error {
 
 func (d *demo) writeConfig() error {
 	const all = `["run_blocked","operator_escalation_raised","escalation_resolved","human_escalation_raised","human_escalation_resolved","phase_transition_pending","run_completion_pending","run_completed","approval_sla_reminder"]`
+	closed, err := d.closedURL()
+	if err != nil {
+		return err
+	}
 	config := fmt.Sprintf(`{
   "schema_version": "1.0",
   "project": {"id": "demo", "name": "Demo"},
   "roles": {},
   "runtimes": {},
-  "routing": {"implementation": {}, "qa": {}},
+  "routing": {"implementation": {"exit_gate": "implementation_complete"}, "qa": {"exit_gate": "ship"}},
   "notifications": {
     "webhooks": [
       {"name": "ops_webhook", "url": "%[1]s/ops", "timeout_ms": 5000, "events": %[2]s},
       {"name": "audit_sink", "url": "%[1]s/audit", "timeout_ms": 5000, "events": ["run_blocked", "run_completed"]},
-      {"name": "nobody_home", "url": "http://127.0.0.1:9/closed", "timeout_ms": 5000, "events": ["run_completed"]}
-    ]
+      {"name": "nobody_home", "url": "%[3]s/closed", "timeout_ms": 5000, "events": ["run_completed"]}
+    ],
+    "approval_sla": {"enabled": true, "reminder_after_seconds": [1800, 3600]}
   }
 }
-`, d.url, all)
+`, d.url, all, closed)
 	if err := os.Mkdir(filepath.Join(d.dir, ".agentxchain"), 0o700); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(d.dir, "agentxchain.json"), []byte(config), 0o600)
+}
+
+// closedURL names a port on which nobody listens any more.
+func (d *demo) closedURL() (string, error) {
+	l, err := new(net.ListenConfig).Listen(d.ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return "http://" + l.Addr().String(), l.Close()
 }
 
 func (d *demo) retry() error {

@@ -29,6 +29,7 @@ func TestEvidenceThatCannotBeWritten(t *testing.T) {
 			"$AGENTXCHAIN" notify emit run_blocked`},
 		{"read-only folder", `mount --bind "$PROJECT" "$PROJECT"; mount -o remount,ro,bind "$PROJECT"
 			cd /; "$AGENTXCHAIN" -C "$PROJECT" notify emit run_blocked`},
+		{"file size limit", `ulimit -f 0; "$AGENTXCHAIN" notify emit run_blocked`},
 		{"audit is a folder", `mkdir "$PROJECT/.agentxchain/notification-audit.jsonl"
 			"$AGENTXCHAIN" notify emit run_blocked`},
 	}

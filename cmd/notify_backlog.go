@@ -40,8 +40,8 @@ func runPending(ctx context.Context, a *app, asJSON bool) error {
 			a.printJSON(ecmajson.NewObject().Set("pending", ecmajson.NewArray(items...)))
 		} else {
 			for _, d := range list {
-				fmt.Fprintf(a.Stdout, "%s  %s  %s  %s  %d attempts  %s  %s\n",
-					d.Event.ID, d.Event.Type, d.Target.Name, d.Status, d.Attempts, d.LastReason, d.LastMessage)
+				fmt.Fprintf(a.Stdout, "%s  %s  %s  %s  %s  %s  %s\n",
+					d.Event.ID, d.Event.Type, d.Target.Name, d.Status, countAttempts(d.Attempts), d.LastReason, d.LastMessage)
 			}
 		}
 		if len(list) == 0 {
@@ -53,6 +53,14 @@ func runPending(ctx context.Context, a *app, asJSON bool) error {
 		}
 		return nil
 	})
+}
+
+// countAttempts prints a count of attempts.
+func countAttempts(n int) string {
+	if n == 1 {
+		return "1 attempt"
+	}
+	return strconv.Itoa(n) + " attempts"
 }
 
 func pendingDocument(d delivery.Delivery) *ecmajson.Value {
@@ -185,7 +193,7 @@ func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) err
 		for i, at := range attempts {
 			lines[i] = auditFields(at)
 			if !asJSON {
-				fmt.Fprintf(a.Stdout, "%s  discarded  after %s attempts\n", at.Delivery.Target.Name, strconv.Itoa(at.Number-1))
+				fmt.Fprintf(a.Stdout, "%s  discarded  after %s\n", at.Delivery.Target.Name, countAttempts(at.Number-1))
 			}
 		}
 		if asJSON {

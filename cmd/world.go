@@ -39,6 +39,7 @@ func Main() int {
 		// names its own with --dir; relative paths then fail by themselves.
 		dir = "."
 	}
+	surviveFileLimit()
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	return Run(ctx, World{
