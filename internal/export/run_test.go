@@ -135,9 +135,9 @@ func TestReadsEachFileAtMostTwice(t *testing.T) {
 	}
 }
 
-// TestMemoryIsFlat counts everything that is allocated, not only what is live
+// TestBuildMemoryIsFlat counts everything that is allocated, not only what is live
 // at the end: nothing may be allocated per line.
-func TestMemoryIsFlat(t *testing.T) {
+func TestBuildMemoryIsFlat(t *testing.T) {
 	for _, form := range []string{"file", "stream"} {
 		var allocated [2]uint64
 		for i, lines := range []int{6_000, 24_000} {
