@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"agentxchain/internal/ecmajson"
@@ -398,7 +399,7 @@ func smallBundles(t testing.TB) map[string][]byte {
 // format looks: the flip is in a place that the contract leaves unchecked.
 func TestFlippedBytes(t *testing.T) {
 	b := made(12)
-	step := max(len(b)/4000, 1)
+	step := max(len(b)/1500, 1)
 	passed := 0
 	for i := 0; i < len(b); i += step {
 		flipped := slices.Clone(b)
@@ -583,7 +584,7 @@ func TestReadFaults(t *testing.T) {
 	}
 	for reads := range 20 {
 		ctx, cancel := context.WithCancel(context.Background())
-		src := NewSource(cancellingReader{bytes.NewReader(b), &reads, cancel}, int64(len(b)))
+		src := NewSource(&cancellingReader{Reader: bytes.NewReader(b), cancel: cancel, after: int64(reads)}, int64(len(b)))
 		if r := Verify(ctx, src, VerifyOptions{}); r.Overall == Broken && r.ErrorCode != "interrupted" {
 			t.Errorf("after %d reads: %s", reads, r.Message)
 		}
@@ -595,12 +596,13 @@ func TestReadFaults(t *testing.T) {
 // cancellingReader cancels after a number of reads.
 type cancellingReader struct {
 	*bytes.Reader
-	left   *int
 	cancel func()
+	after  int64
+	reads  atomic.Int64
 }
 
-func (r cancellingReader) ReadAt(p []byte, off int64) (int, error) {
-	if *r.left--; *r.left == 0 {
+func (r *cancellingReader) ReadAt(p []byte, off int64) (int, error) {
+	if r.reads.Add(1) == r.after {
 		r.cancel()
 	}
 	return r.Reader.ReadAt(p, off)
