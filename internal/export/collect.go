@@ -2,6 +2,7 @@ package export
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -131,6 +132,8 @@ func (l *listing) addFolder(root *os.Root, name, excluded string) error {
 			if err := l.addFolder(root, child, excluded); err != nil {
 				return err
 			}
+		case e.Type().IsRegular() && child != excluded && isBundle(root, child):
+			l.notes = append(l.notes, note{path: bundleKey(child), code: noteEarlierExport, message: "an earlier bundle was not exported into this one"})
 		case e.Type().IsRegular():
 			l.add(child, excluded)
 		}
@@ -167,6 +170,34 @@ func isGeneratedReport(name string) bool {
 		}
 	}
 	return false
+}
+
+// isBundle recognises a bundle that somebody keeps in the project by how every
+// bundle begins. Exporting it into the next one would double what is kept with
+// each export (contract, section 9, B26). What can't be read is no bundle: the
+// export itself will say why.
+func isBundle(root *os.Root, name string) bool {
+	if !strings.HasSuffix(name, ".json") {
+		return false
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 256)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
+	}
+	compact := strings.Join(strings.Fields(string(head[:n])), "")
+	rest, ok := strings.CutPrefix(compact, `{"schema_version":"`)
+	if !ok {
+		return false
+	}
+	_, rest, _ = strings.Cut(rest, `",`)
+	return strings.HasPrefix(rest, `"export_kind":"`+string(Run)+`",`) ||
+		strings.HasPrefix(rest, `"export_kind":"`+string(Coordinator)+`",`)
 }
 
 // outsideRestoreRoots lists the paths that no run continues from.

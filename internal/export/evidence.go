@@ -21,6 +21,7 @@ const (
 	noteState          = "state_missing"
 	noteGitUnknown     = "git_unknown"
 	noteLeftoverExport = "leftover_export"
+	noteEarlierExport  = "earlier_export"
 )
 
 // note is something a reader of the bundle must know about one file.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -91,6 +92,26 @@ func TestOutputInsideTheProject(t *testing.T) {
 	}
 	if c := noteCodes(parseBundle(t, first)); !cmp.Equal(c, []string{noteLeftoverExport}) {
 		t.Errorf("notes %q", c)
+	}
+}
+
+// TestEarlierBundlesAreLeftOut exports to other names in a folder that is
+// itself exported: no bundle contains another one, in either form.
+func TestEarlierBundlesAreLeftOut(t *testing.T) {
+	root := project(t, minimal(map[string]string{
+		".planning/a.md": "a", ".planning/other.json": `{"schema_version":"1","export_kind":"something_else","x":1}`,
+	}))
+	for i, pretty := range []bool{true, false, true} {
+		opts := testOptions(root)
+		opts.Path, opts.Pretty = filepath.Join(root, ".planning", "x"+strconv.Itoa(i)+".json"), pretty
+		res, err := Build(context.Background(), opts)
+		if err != nil || res.Files != 4 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+	}
+	b, res := buildBytes(t, testOptions(root))
+	if c := noteCodes(parseBundle(t, b)); res.Files != 4 || !cmp.Equal(c, []string{noteEarlierExport, noteEarlierExport, noteEarlierExport}) {
+		t.Errorf("%d files, notes %q", res.Files, c)
 	}
 }
 

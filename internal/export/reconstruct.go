@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"agentxchain/internal/ecmajson"
 
@@ -464,16 +463,12 @@ func eventTime(timestamp *ecmajson.Value) float64 {
 	return math.Inf(1)
 }
 
-// dateOf is Date.parse, in milliseconds, for the timestamps that the Node CLI
-// writes and for RFC 3339 in general. A time without a zone is taken as UTC,
-// so that the result does not depend on the machine.
+// dateOf is Date.parse of a timestamp, in milliseconds; what is no text has none.
 func dateOf(v *ecmajson.Value) (ms float64, ok bool) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
-		if t, err := time.Parse(layout, v.Str()); err == nil {
-			return float64(t.UnixMilli()), true
-		}
+	if !v.Is(ecmajson.String) {
+		return 0, false
 	}
-	return 0, false
+	return parseDate(v.Str())
 }
 
 // sort puts the events in their order: by time, then by id, then as added.
