@@ -89,9 +89,6 @@ func (o *output) flush() error {
 	return o.err
 }
 
-// seekable reports whether region may be called.
-func (o *output) seekable() bool { return o.file != nil }
-
 // region sets n bytes aside at the current position and returns an output for
 // exactly them; o continues behind.
 func (o *output) region(n int64, buf []byte) *output {
