@@ -29,10 +29,18 @@ type VerifyOptions struct {
 	Input string
 }
 
-// Verify judges a bundle. It reads all of it twice: first to check that it is
-// JSON and where its parts lie, then to recompute what it claims. Whatever the
-// bundle holds, the answer is a report. Memory stays below a fixed bound
-// except for what the summary's lists themselves need.
+// Verify judges a bundle (contract, section 7). Whatever the bundle holds, the
+// answer is a report: an error of reading or of syntax is a verdict of Broken.
+//
+// All of it is read twice. The first pass checks that it is one JSON document
+// and notes where its parts lie; the second recomputes what it claims. Two
+// passes cost little, since base64 text is only skipped in the first, and buy
+// much: nothing depends on the order of keys, a repeated key has been settled
+// before its value is looked at, nothing is reported about a document that
+// later turns out not to be one, and what is compared is known to be valid.
+//
+// Memory stays below a fixed bound, except for what the summary's own lists
+// need and for the paths in "files".
 func Verify(ctx context.Context, src *Source, opts VerifyOptions) Report {
 	var unique *keyWatch
 	v := &verifier{ctx: ctx, src: src, opts: opts, report: Report{Input: opts.Input}}
@@ -194,7 +202,9 @@ func (v *verifier) parse(sp span) (*ecmajson.Value, bool) {
 	return value, true
 }
 
-// judge verifies one bundle, the outermost or an embedded one.
+// judge verifies one bundle, the outermost or an embedded one. Its methods
+// report findings and return nothing: no check decides whether another is made,
+// other than by the values that both need.
 type judge struct {
 	*verifier
 	*bundle

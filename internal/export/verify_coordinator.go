@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 
 	"agentxchain/internal/ecmajson"
@@ -31,6 +32,9 @@ func (j *judge) coordinator() {
 	}
 }
 
+// coordinatorHead checks the head of a coordinator export against the
+// configuration. The sizes count what is configured, not what "repos" holds: a
+// repository may be missing there without a word from the Node CLI.
 func (j *judge) coordinatorHead() {
 	head := j.member("coordinator")
 	if !head.known {
@@ -55,7 +59,8 @@ func (j *judge) coordinatorHead() {
 	check("workstream_count", size("workstreams"), "workstreams size")
 }
 
-// coordinatorSummary compares the summary with the coordinator's own files.
+// coordinatorSummary compares the summary with the coordinator's own files,
+// each of which may be absent and then counts as empty.
 func (j *judge) coordinatorSummary() {
 	state := j.fileData(workspaceState)
 	if state.known {
@@ -92,7 +97,8 @@ func (j *judge) repoStatuses(runs *ecmajson.Value) {
 	}
 }
 
-// repo checks one member of "repos" and the export in it.
+// repo checks one member of "repos" and the export in it. An embedded export is
+// judged like any other, by the kind that it claims to be of.
 func (j *judge) repo(repo *repoEntry) {
 	path := "repos." + repo.id
 	bad := func(path, message string, sp span) {
@@ -127,12 +133,13 @@ func (j *judge) repo(repo *repoEntry) {
 }
 
 // events recomputes summary.aggregated_events, which may be absent, from the
-// embedded exports.
+// embedded exports. Its memory is that of the result: the events have to be
+// sorted across repositories before they can be compared.
 func (j *judge) events() {
 	const path = "summary.aggregated_events"
 	said := j.summary.Get("aggregated_events")
 	bad := func(path, message string, v *ecmajson.Value) {
-		j.fail(CodeEventsMismatch, path, message, j.at("summary", cmpOr(v, said)))
+		j.fail(CodeEventsMismatch, path, message, j.at("summary", cmp.Or(v, said)))
 	}
 	switch {
 	case said == nil || said.Is(ecmajson.Null):
@@ -180,6 +187,7 @@ func (j *judge) eventsWithoutProof(ids *ecmajson.Value) {
 // reports false when some of them cannot be judged.
 func (j *judge) collectEvents() (*aggregatedEvents, bool) {
 	byID := map[string]*repoEntry{}
+	// The order of Object.entries decides between events of the same time.
 	order := ecmajson.NewObject()
 	for _, repo := range j.repos {
 		byID[repo.id] = repo

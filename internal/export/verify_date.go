@@ -98,6 +98,7 @@ func numberToken(s string) (dateToken, int) {
 	return t, t.digits
 }
 
+// wordToken reads everything from 'A' upwards in Unicode, as V8 does.
 func wordToken(s string) (dateToken, int) {
 	t := dateToken{}
 	for i, r := range s {
@@ -244,6 +245,7 @@ func (d *dateParser) iso() isoOutcome {
 	return isoDate
 }
 
+// isoDay reads the part before the T.
 func (d *dateParser) isoDay() bool {
 	if d.peek().isSign() {
 		return d.isoSignedYear()
@@ -256,6 +258,7 @@ func (d *dateParser) isoDay() bool {
 	return d.isoMonthDay()
 }
 
+// isoSignedYear reads a year of six digits with its sign.
 func (d *dateParser) isoSignedYear() bool {
 	if len(d.tokens) < 2 || d.tokens[1].digits != 6 {
 		return false
@@ -270,6 +273,7 @@ func (d *dateParser) isoSignedYear() bool {
 	return d.isoMonthDay()
 }
 
+// isoMonthDay reads month and day, both optional.
 func (d *dateParser) isoMonthDay() bool {
 	for _, high := range []int{12, 31} {
 		if !d.skip('-') {
@@ -284,6 +288,7 @@ func (d *dateParser) isoMonthDay() bool {
 	return true
 }
 
+// isoTime reads what follows the T. 24:00:00 is the end of a day.
 func (d *dateParser) isoTime() bool {
 	hour, ok := d.fixed(2, 0, 24)
 	if !ok || !d.skip(':') {
@@ -315,6 +320,7 @@ func (d *dateParser) isoTime() bool {
 	return d.isoZone()
 }
 
+// isoZone reads Z, ±hh:mm or ±hhmm, or nothing.
 func (d *dateParser) isoZone() bool {
 	t := d.peek()
 	if t.word == "z" && t.letters == 1 {
@@ -337,7 +343,11 @@ func (d *dateParser) isoZone() bool {
 	return okHour && colon && okMinute
 }
 
-// legacy reads what is left in whatever order it stands.
+// legacy reads what is left in whatever order it stands, after the rules of
+// V8's parser: a number before a colon is a time, one after it completes the
+// time, another is a part of the day; words before the first number, comments
+// in parentheses and most punctuation mean nothing. That "Jan 5 2026" and "1"
+// are dates and "2026-13-01" is not follows from this.
 func (d *dateParser) legacy() bool {
 	hasNumber := len(d.days) > 0
 	for t := d.next(); !t.isEnd(); t = d.next() {
@@ -380,6 +390,8 @@ func (d *dateParser) closeClock(n int) {
 	}
 }
 
+// legacyNumber finds the place of a number by what follows it and by what is
+// still missing.
 func (d *dateParser) legacyNumber(t dateToken) bool {
 	n := t.number
 	if d.skip(':') {
@@ -425,6 +437,7 @@ func (d *dateParser) legacyNumber(t dateToken) bool {
 	return true
 }
 
+// legacyWord takes am, pm, a month, a zone, or a word without a meaning.
 func (d *dateParser) legacyWord(t dateToken, hasNumber bool) bool {
 	zone, isZone := t.zone()
 	switch {
@@ -488,6 +501,9 @@ func (d *dateParser) result() (ms float64, ok bool) {
 	return ms, math.Abs(ms) <= 8.64e15
 }
 
+// day tells year, month and day of month apart. Without a month's name, three
+// numbers are month, day and year, or year, month and day if the first cannot
+// be a day. What is missing is 1; a missing year is 0, so 2000.
 func (d *dateParser) day() (year, month, day int, ok bool) {
 	if len(d.days) == 0 {
 		return 0, 0, 0, false

@@ -10,7 +10,8 @@ import (
 	"agentxchain/internal/ecmajson"
 )
 
-// allFiles checks every entry of "files".
+// allFiles checks every entry of "files". What else is wrong with the bundle
+// does not matter here: an entry is proved by itself.
 func (j *judge) allFiles() {
 	if j.members["files"].kind != ecmajson.Object {
 		j.fail(CodeFilesNotObject, "files", "must be an object keyed by relative path", j.at("files", nil))
@@ -50,9 +51,11 @@ func (e *entryJudge) made(severity Severity, code Code, message, detail string, 
 	return Finding{Code: code, Severity: severity, Path: e.prefix + e.where, Message: message, Detail: detail, Offset: sp.off}
 }
 
+// field returns a value of the entry.
 func (e *entryJudge) field(sp span) loaded { return e.load(e.where, sp) }
 
-// check makes the checks of contract section 7.2 on the entry.
+// check makes the checks of contract section 7.2 on the entry. Without a known
+// format there is nothing to compare the content with, so it is not decoded.
 func (e *entryJudge) check() {
 	if e.entry.kind != ecmajson.Object {
 		e.bad(CodeEntryNotObject, "file entry must be an object", e.entry.span)
@@ -91,11 +94,14 @@ func (e *entryJudge) measures() {
 	}
 }
 
+// isSHA256 reports whether s matches ^[0-9a-f]{64}$, to the very end.
 func isSHA256(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// withheld checks an entry without content, which bounded exports have.
+// withheld checks an entry without content, which bounded exports have. The
+// Node CLI is content with its markers, and thereby with any forgery under
+// them; here the missing proof is a finding.
 func (e *entryJudge) withheld(format string) {
 	detail := ""
 	switch {
@@ -147,6 +153,7 @@ func (e *entryJudge) truncated(format string) (detail string) {
 	return fmt.Sprintf("it holds %d of %s entries", data.items, display(total.Value))
 }
 
+// skipped checks the marks of an entry whose base64 was left out for its size.
 func (e *entryJudge) skipped(format string) {
 	data := e.entry.data
 	switch {
@@ -173,7 +180,9 @@ func (j *judge) ourEvidence() {
 	}
 }
 
-// compare decodes the content, measures it and compares it with "data".
+// compare decodes the content, measures it and compares it with "data". The
+// content streams by once: its length and hash are known when the comparison,
+// which may give up early, has been followed by finish.
 func (e *entryJudge) compare(format string) {
 	c := e.src.newDecoded(e.ctx, e.entry.content)
 	e.stream = newReadAhead(c, maxSize(e.entry.content))
@@ -223,6 +232,8 @@ func (e *entryJudge) finish() bool {
 	return false
 }
 
+// compareText compares two streams of text: the content as Node decodes a file,
+// and the meaning of the JSON string.
 func (e *entryJudge) compareText(content cursor) {
 	data := e.entry.data
 	if data.kind != ecmajson.String {
@@ -241,6 +252,8 @@ func (e *entryJudge) compareText(content cursor) {
 	}
 }
 
+// compareJSON walks both texts side by side, which settles all but rare cases
+// without holding either; those are decoded again and compared as values.
 func (e *entryJudge) compareJSON(content cursor) {
 	data := e.entry.data
 	if code, message := data.limit(); code == CodeLimitDepth {

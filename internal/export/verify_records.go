@@ -48,7 +48,12 @@ func (r *records) unread(record []byte) { r.pos -= len(record) }
 // tooLongRecord is the message for a record longer than maxToken.
 const tooLongRecord = "a record is longer than 64 MiB; it is not judged"
 
-// linesJudge compares the lines of a JSONL file with the elements of "data".
+// linesJudge compares the lines of a JSONL file with the elements of "data",
+// in three steps of growing cost. Nearly all lines are spelt like their element
+// and are done with a comparison of bytes: the element is known to be one valid
+// value, so the line is one, too. Lines with other escapes or white space are
+// walked through token by token. Only where that fails, values are built, of
+// this one line, to allow for another order of keys.
 type linesJudge struct {
 	*entryJudge
 	lines lineReader

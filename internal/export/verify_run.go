@@ -1,13 +1,16 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"agentxchain/internal/ecmajson"
 )
 
-// run makes the checks of a run export (contract, section 7.2).
+// run makes the checks of a run export (contract, section 7.2). The Node CLI
+// stops at a summary or state that is no object; here only the checks stop
+// that need what is missing, so that one fault does not hide the others.
 func (j *judge) run() {
 	j.nonEmpty(CodeProjectRoot, "project_root")
 	j.project()
@@ -50,6 +53,8 @@ func (j *judge) matches(code Code, root, path string, got, want *ecmajson.Value,
 	}
 }
 
+// project checks the head of a run export against the configuration. A missing
+// configuration is no excuse: then nothing may be claimed, as in the Node CLI.
 func (j *judge) project() {
 	project := j.member("project")
 	if !project.known {
@@ -91,6 +96,8 @@ func (j *judge) matchesFile(code Code, key string, got loaded, path string) {
 	}
 }
 
+// workspace checks the shape of what the builder heard from git. Nothing in the
+// bundle could prove or refute it.
 func (j *judge) workspace() {
 	if !j.members["workspace"].present() {
 		return
@@ -125,6 +132,7 @@ func (j *judge) workspace() {
 	}
 }
 
+// isNonEmptyStrings reports whether v is an array of strings with content.
 func isNonEmptyStrings(v *ecmajson.Value) bool {
 	for _, item := range v.Items() {
 		if item.Str() == "" {
@@ -134,7 +142,8 @@ func isNonEmptyStrings(v *ecmajson.Value) bool {
 	return v.Is(ecmajson.Array)
 }
 
-// runState compares the summary with the state.
+// runState compares the summary with the state. What is falsy in the state,
+// such as an empty run_id, is null in the summary.
 func (j *judge) runState() {
 	for _, kind := range []string{"active", "retained"} {
 		key := kind + "_turn_ids"
@@ -148,7 +157,8 @@ func (j *judge) runState() {
 	}
 }
 
-// phaseOrder checks summary.workflow_phase_order, which may be absent.
+// phaseOrder checks summary.workflow_phase_order, which may be absent. It is
+// not compared with config.routing: the Node CLI lets a project differ there.
 func (j *judge) phaseOrder() {
 	const path = "summary.workflow_phase_order"
 	order := j.summary.Get("workflow_phase_order")
@@ -187,7 +197,9 @@ func (j *judge) phaseOrder() {
 	}
 }
 
-// runCounts recomputes what the summary counts.
+// runCounts recomputes what the summary counts. The numbers are those of "data"
+// (contract, section 6.4): a bounded export counts what it retained, which is
+// why withheld content needs a finding of its own.
 func (j *judge) runCounts() {
 	for _, c := range []struct{ key, path string }{
 		{"history_entries", historyPath},
@@ -208,6 +220,7 @@ func (j *judge) runCounts() {
 	}
 }
 
+// counts checks one number of the summary, which must be n itself.
 func (j *judge) counts(key string, n int64, source string) {
 	j.matches(CodeCountMismatch, "summary", "summary."+key, j.summary.Get(key), ecmajson.NewInt(n), source)
 }
@@ -223,7 +236,9 @@ func (j *judge) filesBelow(folder string) int64 {
 	return n
 }
 
-// delegationSummary recomputes summary.delegation_summary from the history.
+// delegationSummary recomputes summary.delegation_summary from the history. A
+// summary without delegations may be absent or null whether or not there is a
+// history. Other keys in it mean nothing.
 func (j *judge) delegationSummary() {
 	const path = "summary.delegation_summary"
 	var d delegations
@@ -246,22 +261,16 @@ func (j *judge) delegationSummary() {
 		return
 	}
 	if total := got.Get("total_delegations_issued"); !strictEqual(total, want.Get("total_delegations_issued")) {
-		bad(path+".total_delegations_issued", "must match reconstructed delegation count", cmpOr(total, got))
+		bad(path+".total_delegations_issued", "must match reconstructed delegation count", cmp.Or(total, got))
 	}
 	if chains := got.Get("delegation_chains"); !ecmajson.Equal(chains, want.Get("delegation_chains")) {
-		bad(path+".delegation_chains", "must match reconstructed delegation chains from history.jsonl", cmpOr(chains, got))
+		bad(path+".delegation_chains", "must match reconstructed delegation chains from history.jsonl", cmp.Or(chains, got))
 	}
 }
 
-// cmpOr returns a, or b when a is absent.
-func cmpOr(a, b *ecmajson.Value) *ecmajson.Value {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-// repoDecisionSummary recomputes summary.repo_decisions.
+// repoDecisionSummary recomputes summary.repo_decisions. The authority behind a
+// decision comes from the roles of "config", not of its file: the two were
+// compared already.
 func (j *judge) repoDecisionSummary() {
 	const path = "summary.repo_decisions"
 	decisions := repoDecisions{roles: j.config.Get("roles")}
@@ -288,6 +297,8 @@ func (j *judge) repoDecisionSummary() {
 	j.repoDecisionFields(got, decisions.summary())
 }
 
+// repoDecisionFields compares the parts of a summary of decisions, so that each
+// difference is named.
 func (j *judge) repoDecisionFields(got, want *ecmajson.Value) {
 	for _, f := range []struct{ key, source string }{
 		{"total", "repo decision count"},
@@ -299,12 +310,13 @@ func (j *judge) repoDecisionFields(got, want *ecmajson.Value) {
 	} {
 		said, computed := got.Get(f.key), want.Get(f.key)
 		if !strictEqual(said, computed) && !ecmajson.Equal(said, computed) {
-			j.fail(CodeRepoDecisions, "summary.repo_decisions."+f.key, "must match reconstructed "+f.source, j.at("summary", cmpOr(said, got)))
+			j.fail(CodeRepoDecisions, "summary.repo_decisions."+f.key, "must match reconstructed "+f.source, j.at("summary", cmp.Or(said, got)))
 		}
 	}
 }
 
-// dashboard checks the shape of summary.dashboard_session, which may be absent.
+// dashboard checks the shape of summary.dashboard_session, which may be absent
+// but not null. Whether a dashboard ran cannot be recomputed.
 func (j *judge) dashboard() {
 	session := j.summary.Get("dashboard_session")
 	if session == nil {
@@ -312,7 +324,7 @@ func (j *judge) dashboard() {
 	}
 	const path = "summary.dashboard_session"
 	bad := func(path, message string, v *ecmajson.Value) {
-		j.fail(CodeDashboard, path, message, j.at("summary", cmpOr(v, session)))
+		j.fail(CodeDashboard, path, message, j.at("summary", cmp.Or(v, session)))
 	}
 	if !session.Is(ecmajson.Object) {
 		bad(path, "must be an object when present", session)
