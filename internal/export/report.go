@@ -90,6 +90,8 @@ type Report struct {
 	// Hints are remedies for a verdict of Broken.
 	Hints []string
 
+	// ownWithheld is how many of Withheld are counted in FileCount.
+	ownWithheld int
 	// total counts findings, those beyond maxFindings included.
 	total int
 	// failed and unsettled count the findings of the first two severities.
@@ -236,7 +238,7 @@ func (r Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "  Export kind: %s\n", printable(orUnknown(r.ExportKind)))
 	fmt.Fprintf(&b, "  Schema: %s\n\n", printable(orUnknown(r.SchemaVersion)))
 	fmt.Fprintf(&b, "  Overall: %s\n", r.headline())
-	fmt.Fprintf(&b, "  Files verified: %d\n", r.FileCount-len(r.Withheld))
+	fmt.Fprintf(&b, "  Files verified: %d\n", r.FileCount-r.ownWithheld)
 	if r.RepoCount > 0 {
 		fmt.Fprintf(&b, "  Embedded repos: %d\n", r.RepoCount)
 	}

@@ -121,6 +121,9 @@ func (e *entryJudge) withheld(format string) {
 		severity = SeverityNote
 	}
 	e.report.Withheld = append(e.report.Withheld, e.prefix+e.entry.path)
+	if e.prefix == "" {
+		e.report.ownWithheld++
+	}
 	e.report.add(e.made(severity, CodeWithheld, "content is withheld, so neither sha256 nor data can be verified", detail, e.entry.content))
 }
 

@@ -21,7 +21,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// made returns the bundle of writeBundle with n audit lines.
+// made returns the bundle of makeBundle with n audit lines.
 func made(n int) []byte {
 	var b bytes.Buffer
 	makeBundle(&b, n)
