@@ -219,7 +219,7 @@ func appendForeign(t *testing.T, path string, writers int, stop <-chan struct{})
 		}
 		wg.Go(func() {
 			defer f.Close()
-			for tick := time.NewTicker(5 * time.Millisecond); ; counts[i]++ {
+			for tick := time.NewTicker(50 * time.Millisecond); ; counts[i]++ {
 				select {
 				case <-stop:
 					tick.Stop()
