@@ -46,11 +46,13 @@ compiler:
 # go test shows that of a passing package only then. grep takes out the noise:
 # what stays is what tests print and skip, what fails, the seed of the shuffle
 # (-shuffle=SEED repeats it), and one line per package.
+# -p 1, because several packages fill the disk's queue on purpose, and beside
+# each other they make the audit wait longer for its lock than it may.
 .PHONY: test
 test: compiler ## Run every test, under the race detector
 	@set -o pipefail; race=-race; export CGO_ENABLED=1; \
 	tools/has-cc || { race=; CGO_ENABLED=0; echo 'make: NO RACE DETECTOR: there is no working C compiler, so tests run without -race' >&2; }; \
-	go test $$race -v -shuffle=on -timeout=15m $(PKG) 2>&1 \
+	go test $$race -p 1 -v -shuffle=on -timeout=15m $(PKG) 2>&1 \
 		| grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS:)|^PASS$$'
 
 .PHONY: bench

@@ -101,13 +101,13 @@ func (k *killer) killWhileWaiting(t *testing.T, dir string) {
 func (k *killer) killAfterAnswer(t *testing.T, dir string) {
 	c := startEmit(t, dir)
 	close(<-k.requests)
-	time.Sleep(time.Duration(rand.IntN(1500)) * time.Microsecond) // somewhere between answer and finish
+	time.Sleep(time.Duration(rand.IntN(1500)) * time.Microsecond) //nolint:forbidigo // somewhere between answer and finish
 	kill(t, c)
 }
 
 func killAfter(t *testing.T, dir string, d time.Duration) {
 	c := startEmit(t, dir)
-	time.Sleep(d) // the moment of the kill is the test's input
+	time.Sleep(d) //nolint:forbidigo // the moment of the kill is the test's input
 	kill(t, c)
 }
 

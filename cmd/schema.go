@@ -31,7 +31,7 @@ func runSchema(a *app, names []string, asJSON bool) error {
 		if err != nil {
 			f := cannot("unknown_schema", err)
 			if near := suggest.Nearest(names[0], schemas.Names()); near != "" {
-				f.hint("did you mean %q?", near)
+				f = f.hint("did you mean %q?", near)
 			}
 			return f.hint("`agentxchain schema` lists them")
 		}

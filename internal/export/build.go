@@ -215,8 +215,8 @@ func findTarget(path string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = resolved
 	}
 	info, err := os.Stat(abs)
 	switch {

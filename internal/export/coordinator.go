@@ -156,8 +156,8 @@ func (b *builder) readChild(c child, events *aggregatedEvents) (*run, error) {
 	if rel, err := filepath.Rel(b.opts.Root, dir); err == nil {
 		shown = filepath.ToSlash(rel)
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
 	}
 	return b.readRun(runSource{dir: dir, path: shown, excluded: b.excluded(dir), events: events, repoID: c.id})
 }

@@ -434,26 +434,6 @@ func (s *jsonCursor) object(visit func(key string, at int64) error) error {
 	return nil
 }
 
-// array checks an array, which comes next; visit is called with the jsonCursor at
-// each element and has to move past it.
-func (s *jsonCursor) array(visit func() error) error {
-	if err := s.push('['); err != nil {
-		return err
-	}
-	s.space()
-	for first := true; s.peek() != ']'; first = false {
-		if err := s.separator(first, ']'); err != nil {
-			return err
-		}
-		if err := visit(); err != nil {
-			return err
-		}
-		s.space()
-	}
-	s.pop()
-	return nil
-}
-
 // separator consumes the comma before every element but the first.
 func (s *jsonCursor) separator(first bool, closing byte) error {
 	if first {

@@ -109,7 +109,7 @@ func ErrorReport(input string, err error) Report {
 
 // ErrNoInput is what to report when nothing names a bundle and standard input
 // is a terminal.
-var ErrNoInput = errors.New("No export input provided. Pass --input <path> or pipe JSON on stdin.") //nolint:staticcheck // the Node CLI's text
+var ErrNoInput = errors.New("No export input provided. Pass --input <path> or pipe JSON on stdin.") //nolint:revive,staticcheck // the Node CLI's text
 
 // ExitCode returns 0 for a pass, 1 for a failure and 2 when no verdict was possible.
 func (r Report) ExitCode() int {

@@ -359,7 +359,7 @@ func TestFileThatChanges(t *testing.T) {
 			root := project(t, minimal(map[string]string{auditPath: string(auditLines(5_000)), "TALK.md": "x"}))
 			opts := testOptions(root).withPath(t)
 			changed := false
-			opts.read = func(name string, n int) {
+			opts.read = func(name string, _ int) {
 				// TALK.md sorts behind, so the audit has been read once.
 				if name == "TALK.md" && !changed {
 					changed = true

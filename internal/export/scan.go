@@ -253,22 +253,32 @@ func (s *validator) inToken(c byte) {
 	}
 }
 
+// needsDigit reports whether a part of a number has begun that has no digit yet.
+func (s *validator) needsDigit() bool {
+	return s.state == scanMinus || s.state == scanPoint || s.state == scanExponent || s.state == scanSign
+}
+
+// afterDigit is the state after the first digit c of a part.
+func (s *validator) afterDigit(c byte) scanState {
+	switch {
+	case s.state == scanPoint:
+		return scanFraction
+	case s.state != scanMinus:
+		return scanPower
+	case c == '0':
+		return scanZero
+	}
+	return scanInteger
+}
+
 // inNumber takes a byte inside or right behind a number.
 func (s *validator) inNumber(c byte) {
 	digit := c >= '0' && c <= '9'
 	switch {
-	case s.state == scanMinus:
-		next := scanInteger
-		if c == '0' {
-			next = scanZero
-		}
-		s.expect(digit, next)
-	case s.state == scanPoint:
-		s.expect(digit, scanFraction)
 	case s.state == scanExponent && (c == '+' || c == '-'):
 		s.state = scanSign
-	case s.state == scanExponent, s.state == scanSign:
-		s.expect(digit, scanPower)
+	case s.needsDigit():
+		s.expect(digit, s.afterDigit(c))
 	case digit:
 		s.expect(s.state != scanZero, s.state)
 	case c == '.' && (s.state == scanZero || s.state == scanInteger):

@@ -104,7 +104,7 @@ func (k *keeper) first(ctx context.Context, s *snapshot, hold bool, buf *[]byte,
 	if !k.big(s, hold) {
 		return k.hold(s, cut, fn)
 	}
-	r := io.Reader(k.counted(s.name, s.file))
+	r := k.counted(s.name, s.file)
 	if k.stream {
 		if copied, err := newSpool(k.tempDir); err == nil {
 			s.copied = copied

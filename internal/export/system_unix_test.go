@@ -27,7 +27,7 @@ func TestWaitsForTheEndOfAnAppend(t *testing.T) {
 	}
 	var appender sync.WaitGroup
 	appender.Go(func() {
-		time.Sleep(30 * time.Millisecond)
+		time.Sleep(30 * time.Millisecond) //nolint:forbidigo // how long the other one takes to finish its line
 		if _, err := f.WriteString(line[50:]); err != nil {
 			t.Error(err)
 		}

@@ -174,12 +174,12 @@ func (v *verifier) read(off, size int64) ([]byte, bool) {
 }
 
 // limit says why a value cannot be judged, or "" when it can.
-func (sp span) limit() (Code, string) {
+func (s span) limit() (Code, string) {
 	switch {
-	case sp.depth > maxJudgedDepth:
-		return CodeLimitDepth, fmt.Sprintf("nested %d levels deep; more than %d are not judged", sp.depth, maxJudgedDepth)
-	case sp.end-sp.off > maxTree:
-		return CodeLimitSize, fmt.Sprintf("%d bytes long; more than %d are not judged", sp.end-sp.off, maxTree)
+	case s.depth > maxJudgedDepth:
+		return CodeLimitDepth, fmt.Sprintf("nested %d levels deep; more than %d are not judged", s.depth, maxJudgedDepth)
+	case s.end-s.off > maxTree:
+		return CodeLimitSize, fmt.Sprintf("%d bytes long; more than %d are not judged", s.end-s.off, maxTree)
 	}
 	return "", ""
 }
@@ -327,4 +327,4 @@ func (j *judge) all(schema, kind loaded) {
 type rawString string
 
 // Format implements fmt.Formatter.
-func (s rawString) Format(f fmt.State, _ rune) { io.WriteString(f, `"`+string(s)+`"`) }
+func (s rawString) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, `"`+string(s)+`"`) }

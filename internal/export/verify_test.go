@@ -248,11 +248,17 @@ func TestFindings(t *testing.T) {
 		{"an entry named __proto__", []string{`"files":{`, `"files":{"__proto__":null,`}, []string{"files.entry_not_object files.__proto__"}},
 		{"a huge count", []string{`"notification_audit_entries":12`, `"notification_audit_entries":1e400`}, []string{"summary.count_mismatch summary.notification_audit_entries"}},
 		{"a count that rounds", []string{`"notification_audit_entries":12`, `"notification_audit_entries":12.0000000000000000001`}, nil},
-		{"a duplicate phase", []string{`"workflow_phase_order":null`, `"workflow_phase_order":["planning","planning",7," x",""]`},
-			[]string{"summary.phase_order_invalid summary.workflow_phase_order", "summary.phase_order_invalid summary.workflow_phase_order[2]", "summary.phase_order_invalid summary.workflow_phase_order[3]", "summary.phase_order_invalid summary.workflow_phase_order[4]"}},
+		{
+			"a duplicate phase",
+			[]string{`"workflow_phase_order":null`, `"workflow_phase_order":["planning","planning",7," x",""]`},
+			[]string{"summary.phase_order_invalid summary.workflow_phase_order", "summary.phase_order_invalid summary.workflow_phase_order[2]", "summary.phase_order_invalid summary.workflow_phase_order[3]", "summary.phase_order_invalid summary.workflow_phase_order[4]"},
+		},
 		{"an empty phase order", []string{`"workflow_phase_order":null`, `"workflow_phase_order":[]`}, []string{"summary.phase_order_invalid summary.workflow_phase_order"}},
-		{"a bad workspace", []string{`"project_root"`, `"workspace":{"git":{"is_repo":1,"head_sha":2,"dirty_paths":[""],"restore_supported":null,"restore_blockers":{}}},"project_root"`},
-			[]string{"workspace.invalid workspace.git.dirty_paths", "workspace.invalid workspace.git.head_sha", "workspace.invalid workspace.git.is_repo", "workspace.invalid workspace.git.restore_blockers", "workspace.invalid workspace.git.restore_supported"}},
+		{
+			"a bad workspace",
+			[]string{`"project_root"`, `"workspace":{"git":{"is_repo":1,"head_sha":2,"dirty_paths":[""],"restore_supported":null,"restore_blockers":{}}},"project_root"`},
+			[]string{"workspace.invalid workspace.git.dirty_paths", "workspace.invalid workspace.git.head_sha", "workspace.invalid workspace.git.is_repo", "workspace.invalid workspace.git.restore_blockers", "workspace.invalid workspace.git.restore_supported"},
+		},
 		{"no summary", []string{`"summary":{`, `"summary":5,"was":{`}, []string{"summary.not_object summary"}},
 		{"no state", []string{`"state":{`, `"state":5,"was":{`}, []string{"state.not_object state"}},
 	} {

@@ -166,9 +166,9 @@ func answer(r delivery.Result) senderFunc {
 }
 
 var (
-	good    = delivery.Result{Delivered: true, StatusCode: 204, Reason: delivery.ReasonDelivered, Message: "Delivered"}
-	down    = delivery.Result{StatusCode: 503, Reason: delivery.ReasonServerError, Retry: true, Message: "Webhook returned HTTP 503"}
-	gone    = delivery.Result{StatusCode: 410, Reason: delivery.ReasonRejected, Message: "Webhook returned HTTP 410"}
+	good       = delivery.Result{Delivered: true, StatusCode: 204, Reason: delivery.ReasonDelivered, Message: "Delivered"}
+	down       = delivery.Result{StatusCode: 503, Reason: delivery.ReasonServerError, Retry: true, Message: "Webhook returned HTTP 503"}
+	gone       = delivery.Result{StatusCode: 410, Reason: delivery.ReasonRejected, Message: "Webhook returned HTTP 410"}
 	errRefused = errors.New("no space left on device")
 )
 

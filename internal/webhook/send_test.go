@@ -457,9 +457,9 @@ func TestClock(t *testing.T) {
 						if new(receiver).read(far) != nil {
 							return
 						}
-						time.Sleep(c.wait)
+						time.Sleep(c.wait) //nolint:forbidigo // the fake clock passes
 						_, _ = io.WriteString(far, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
-						time.Sleep(c.body)
+						time.Sleep(c.body) //nolint:forbidigo // the fake clock passes
 						_, _ = io.WriteString(far, "k")
 					})
 					return near, nil
