@@ -6,6 +6,7 @@ import (
 	"agentxchain/internal/config"
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/project"
+	"agentxchain/schemas"
 
 	"github.com/spf13/cobra"
 )
@@ -41,7 +42,10 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 	if err != nil {
 		return cannot("env_file", err)
 	}
-	_, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
+	checked, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
+	if checked != nil {
+		problems = append(problems, bySchema(root, checked)...)
+	}
 	if asJSON {
 		a.printJSON(problemsDocument(problems))
 	} else {
@@ -51,6 +55,24 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 		return verdict(exitBad)
 	}
 	return nil
+}
+
+// bySchema holds a configuration without errors to its published schema, as a
+// second opinion: what only the schema refuses is a warning.
+func bySchema(root project.Root, c *config.Config) config.Problems {
+	issues, err := schemas.Validate("agentxchain", c.Raw)
+	if err != nil {
+		return config.Problems{{File: root.ConfigFile(), Severity: config.Warning, Message: err.Error()}}
+	}
+	var problems config.Problems
+	for _, issue := range issues {
+		problems = append(problems, config.Problem{
+			File: root.ConfigFile(), Pointer: issue.Pointer, Severity: config.Warning,
+			Message: "the published schema refuses " + issue.Pointer + ": " + issue.Message,
+			Hint:    "`agentxchain schema agentxchain` prints it",
+		})
+	}
+	return problems
 }
 
 func (a *app) printProblems(problems config.Problems) {

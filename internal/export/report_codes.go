@@ -62,6 +62,8 @@ const (
 	CodeNullRecord Code = "files.null_record"
 	// CodeNullRun is a null in repo_runs, likewise.
 	CodeNullRun Code = "files.null_repo_run"
+	// CodeAuditShape is a line of the audit that its schema does not describe.
+	CodeAuditShape Code = "files.audit_shape"
 	// CodeLimitSize and CodeLimitDepth are values that were not judged.
 	CodeLimitSize  Code = "limit.size"
 	CodeLimitDepth Code = "limit.depth"

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"agentxchain/internal/ecmajson"
+	"agentxchain/schemas"
 )
 
 const (
@@ -76,6 +77,9 @@ type verifier struct {
 	scratch []byte
 	// fault is the first error of reading; it ends the verification.
 	fault error
+	// auditSchema describes the lines of an audit, once it was asked for.
+	auditSchema    *schemas.Schema
+	auditSchemaErr error
 }
 
 // broken reports that no verdict is possible.

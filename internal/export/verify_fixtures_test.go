@@ -156,7 +156,7 @@ func checkPasses(t *testing.T, path string) {
 		checkBounded(t, path, withheld)
 		return
 	}
-	if r := verifyFile(t, path, VerifyOptions{}); r.Overall != Pass || len(r.Findings) > 0 {
+	if r := verifyFile(t, path, VerifyOptions{}); r.Overall != Pass || weighty(r) > 0 {
 		t.Errorf("overall %s, findings %v, want pass", r.Overall, r.Findings)
 	}
 }
@@ -181,6 +181,17 @@ func TestValidFixtures(t *testing.T) {
 		})
 	}
 	fixtures.Ran(t, "verify: the Node CLI's valid bundles", len(cases))
+}
+
+// weighty counts the findings that are more than a note.
+func weighty(r Report) int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Severity != SeverityNote {
+			n++
+		}
+	}
+	return n
 }
 
 func TestTamperedFixtures(t *testing.T) {

@@ -108,6 +108,7 @@ func (l *linesJudge) all() error {
 		if err := l.one(n, line); err != nil {
 			return err
 		}
+		l.auditShape(n, line)
 		n++
 	}
 }
