@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -165,5 +167,45 @@ func judgeKills(t *testing.T, dir string, seen map[string]int) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, ".agentxchain", "notify", "*", ".*tmp*")); err != nil || len(left) > 0 {
 		t.Errorf("temporary files stay behind: %v %v", left, err)
+	}
+}
+
+// TestSignals stops an emit politely while its receiver is thinking: the
+// attempt is recorded as interrupted, the delivery is kept, and the exit code
+// is the shell's for that signal.
+func TestSignals(t *testing.T) {
+	for s, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		k := &killer{requests: make(chan chan struct{})}
+		a := receive(t, k.answer)
+		dir := project(t, to("good", a.URL))
+		c := startEmit(t, dir)
+		release := <-k.requests
+		if err := c.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait() // the exit code is looked at
+		close(release)
+		if got := c.ProcessState.ExitCode(); got != code {
+			t.Errorf("%s: exit %d, want %d", s, got, code)
+		}
+		lines := auditLines(t, dir)
+		if len(lines) != 1 || lines[0]["reason"] != "interrupted" || lines[0]["delivered"] != false || lines[0]["phase"] != "wait" {
+			t.Errorf("%s: audit %v", s, lines)
+		}
+		if p := execute(t, dir, nil, "notify", "pending").want(t, 0); !strings.Contains(p.stdout, "interrupted") {
+			t.Errorf("%s: pending %q", s, p.stdout)
+		}
+	}
+}
+
+// TestDeadline bounds the whole command, whatever the receiver does.
+func TestDeadline(t *testing.T) {
+	k := &killer{requests: make(chan chan struct{}, 1)}
+	a := receive(t, k.answer)
+	dir := project(t, to("slow", a.URL))
+	execute(t, dir, nil, "notify", "emit", "run_blocked", "--deadline", "200ms").want(t, 0)
+	lines := auditLines(t, dir)
+	if len(lines) != 1 || lines[0]["delivered"] != false || lines[0]["reason"] != "interrupted" {
+		t.Errorf("audit %v", lines)
 	}
 }
