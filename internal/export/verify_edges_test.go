@@ -51,3 +51,35 @@ func TestPeerEdges(t *testing.T) {
 		})
 	}
 }
+
+// TestLackingRecords verifies a bundle whose history and decisions lack
+// values: the Node CLI refuses such bundles, its own ones too, so we say the
+// same of bundles that are not ours, and not of ours.
+func TestLackingRecords(t *testing.T) {
+	root := project(t, minimal(map[string]string{
+		historyPath: `{"turn_id":"t","role":"pm","delegations_issued":[{"id":"d"}]}` + "\n",
+		repoPath:    `{"id":"DEC-1","status":"active"}` + "\n" + `{"id":"DEC-2","status":"overridden"}` + "\n",
+	}))
+	src, _ := buildBytes(t, testOptions(root))
+	if r := verifyBytes(t, src, VerifyOptions{}); r.Overall != Pass {
+		t.Errorf("our own bundle: %s %q", r.Overall, r.Errors)
+	}
+	bundle, err := ecmajson.Parse(src, ecmajson.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := ecmajson.NewObject()
+	for _, m := range bundle.Members() {
+		if m.Key != "evidence" {
+			foreign.Set(m.Key, m.Value)
+		}
+	}
+	want := []string{
+		"summary.delegation_summary.delegation_chains: must match reconstructed delegation chains from history.jsonl",
+		"summary.repo_decisions.active: must match reconstructed active decisions from repo-decisions.jsonl",
+		"summary.repo_decisions.overridden: must match reconstructed overridden decisions from repo-decisions.jsonl",
+	}
+	if r := verifyBytes(t, ecmajson.Append(nil, foreign), VerifyOptions{}); !slices.Equal(r.Errors, want) {
+		t.Errorf("another's bundle: %q", r.Errors)
+	}
+}
