@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -99,8 +100,11 @@ func printInit(ctx context.Context, bin string) error {
 	for line := range strings.Lines(stderr.String()) {
 		f := strings.Fields(line)
 		// init PACKAGE @T ms, D ms clock, B bytes, N allocs
-		if len(f) == 11 && f[0] == "init" && len(f[9]) > 2 && f[9] > "200" {
-			fmt.Printf("- %s: %s ms, %s allocations\n", f[1], f[4], f[9])
+		if len(f) != 11 || f[0] != "init" {
+			continue
+		}
+		if allocs, err := strconv.Atoi(f[9]); err == nil && allocs > 200 {
+			fmt.Printf("- %s: %s ms, %d allocations\n", f[1], f[4], allocs)
 		}
 	}
 	return nil

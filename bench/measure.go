@@ -30,7 +30,7 @@ type sample struct {
 type row struct {
 	name     string
 	rounds   int
-	wallGoal float64
+	wallGoal float64 // 0: none
 	cpuGoal  float64 // 0: none
 	rssGoal  int64   // bytes
 	prepare  func(ctx context.Context, s settings, dir string) (ours, other command, stop func(), err error)
@@ -96,13 +96,15 @@ func (r row) print(a, b []sample) {
 	wall := ratios(a, b, func(s sample) float64 { return float64(s.wall) })
 	cpu := ratios(a, b, func(s sample) float64 { return float64(s.cpu) })
 	rss := slices.MaxFunc(a, func(x, y sample) int { return int(x.rss - y.rss) }).rss
-	goal := fmt.Sprintf("wall ≤ %.2f", r.wallGoal)
-	met := wall[len(wall)/2] <= r.wallGoal && rss <= r.rssGoal
+	goal, met := fmt.Sprintf("≤ %d MB", r.rssGoal>>20), rss <= r.rssGoal
+	if r.wallGoal > 0 {
+		goal = fmt.Sprintf("wall ≤ %.2f, ", r.wallGoal) + goal
+		met = met && wall[len(wall)/2] <= r.wallGoal
+	}
 	if r.cpuGoal > 0 {
-		goal += fmt.Sprintf(", CPU ≤ %.2f", r.cpuGoal)
+		goal = fmt.Sprintf("CPU ≤ %.2f, ", r.cpuGoal) + goal
 		met = met && cpu[len(cpu)/2] <= r.cpuGoal
 	}
-	goal += fmt.Sprintf(", ≤ %d MB", r.rssGoal>>20)
 	if met {
 		goal += ": met"
 	} else {

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"os"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"agentxchain/internal/ecmajson"
@@ -289,13 +290,17 @@ func (r *reader) copyContent(e *entry, to copies) error {
 		to.sum = r.newDigest(false)
 	}
 	err := r.keeper.again(r.ctx, e.src, e.size, &r.buf, cut, func(block []byte, _ bool) error {
-		to.sum.add(block)
+		// Encoding and writing base64 is half of the work, and needs nothing
+		// of the other half but the block.
+		var encoding sync.WaitGroup
 		if to.encoder != nil {
-			_, _ = to.encoder.Write(block)
+			encoding.Go(func() { _, _ = to.encoder.Write(block) })
 		}
+		to.sum.add(block)
 		if to.data != nil {
 			to.data.add(block)
 		}
+		encoding.Wait()
 		return nil
 	})
 	if err == nil && to.sum.check != e.check {
