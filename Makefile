@@ -56,7 +56,8 @@ test: compiler ## Run every test, under the race detector
 		| grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS:)|^PASS$$'
 
 .PHONY: bench
-bench: build ## Run the benchmarks
+bench: build ## Measure the binary beside curl and sha256sum, then the packages
+	go run ./bench -bin $(BIN)$(EXE)
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PKG)
 
 .PHONY: fuzz
