@@ -17,7 +17,7 @@ import (
 
 func newNotify(a *app) *cobra.Command {
 	return group("notify", "Tell the project's webhooks about an event, and handle what is undelivered",
-		newEmit(a), newPending(a), newRetry(a), newDiscard(a))
+		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newLog(a))
 }
 
 // printOutcomes prints one line per target.
