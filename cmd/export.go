@@ -141,8 +141,8 @@ func (a *app) checkExportable(root project.Root) error {
 		return nil
 	}
 	if errors.Is(err, config.ErrLegacy) {
-		return refused("Run export only supports governed projects in this slice.")
+		return refused(export.LegacyText)
 	}
 	fmt.Fprintln(a.Stderr, configFailure(a, err).Error())
-	return refused("No governed project found. Run this inside an AgentXchain governed project.")
+	return refused(export.NoProjectText)
 }

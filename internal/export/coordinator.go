@@ -131,8 +131,8 @@ func (b *builder) readChildren(w *workspace) error {
 				return ctxErr
 			}
 			w.events.rewind(before)
-			c.failure = err.Error()
-			w.warnings = append(w.warnings, fmt.Sprintf("repository %q: %s", id, c.failure))
+			c.failure = failureText(err)
+			w.warnings = append(w.warnings, fmt.Sprintf("repository %q: %v", id, err))
 		} else {
 			for _, warning := range c.run.warnings {
 				w.warnings = append(w.warnings, fmt.Sprintf("repository %q: %s", id, warning))
@@ -141,6 +141,18 @@ func (b *builder) readChildren(w *workspace) error {
 		w.children = append(w.children, c)
 	}
 	return nil
+}
+
+// failureText is what a bundle says of a child that was not exported: the Node
+// CLI's words where it has some, so that both say the same of the same folder.
+func failureText(err error) string {
+	switch {
+	case errors.Is(err, ErrNoProject):
+		return NoProjectText
+	case errors.Is(err, ErrLegacy):
+		return LegacyText
+	}
+	return err.Error()
 }
 
 // readChild looks for the project in the child's own folder and nowhere else.

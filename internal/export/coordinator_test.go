@@ -56,8 +56,8 @@ func TestCoordinator(t *testing.T) {
 	}
 	want := map[string]string{
 		"2": "repos/web repos/web", "api": "./repos/api repos/api",
-		"gone":   `repos/gone no governed project found in "repos/gone"`,
-		"legacy": `repos/legacy run export only supports governed projects`,
+		"gone":   "repos/gone " + NoProjectText,
+		"legacy": "repos/legacy " + LegacyText,
 		"none":   `. the configuration gives no path`,
 	}
 	if d := cmp.Diff(want, got); d != "" {

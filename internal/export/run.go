@@ -15,7 +15,14 @@ import (
 // schemaVersion is the version of the bundle format that we write.
 const schemaVersion = "0.3"
 
-// Errors that say there is nothing to export. Their texts are the Node CLI's.
+// What the Node CLI says when there is nothing to export, on its stderr and in
+// the bundles of workspaces.
+const (
+	NoProjectText = "No governed project found. Run this inside an AgentXchain governed project."
+	LegacyText    = "Run export only supports governed projects in this slice."
+)
+
+// Errors that say there is nothing to export.
 var (
 	// ErrNoProject says that the folder has no governed project.
 	ErrNoProject = errors.New("no governed project found")
