@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -73,8 +74,12 @@ func emitRow(hooks int, secure bool, delay time.Duration, waiting int) func(cont
 		if err != nil {
 			return ours, other, nil, err
 		}
+		var dry struct{ Envelope json.RawMessage }
+		if err := json.Unmarshal(body, &dry); err != nil {
+			return ours, other, nil, err
+		}
 		bodyFile := filepath.Join(dir, "body.json")
-		if err := os.WriteFile(bodyFile, body, 0o600); err != nil {
+		if err := os.WriteFile(bodyFile, dry.Envelope, 0o600); err != nil {
 			return ours, other, nil, err
 		}
 		ours = command{argv: []string{bin, "notify", "emit", "run_completed"}, dir: dir, env: sink.env}

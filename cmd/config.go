@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"agentxchain/internal/config"
 	"agentxchain/internal/ecmajson"
@@ -12,7 +13,7 @@ import (
 )
 
 func newConfig(a *app) *cobra.Command {
-	return group("config", "Check and show the project's configuration", newConfigCheck(a), newConfigShow(a))
+	return group(a, "config", "Check and show the project's configuration", newConfigCheck(a), newConfigShow(a))
 }
 
 func newConfigCheck(a *app) *cobra.Command {
@@ -38,13 +39,16 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	env, err := project.LoadEnv(a.LookupEnv, root, a.Dir)
-	if err != nil {
-		return cannot("env_file", err)
-	}
+	env, envErr := project.LoadEnv(a.LookupEnv, root, a.Dir)
 	checked, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
 	if checked != nil {
 		problems = append(problems, bySchema(root, checked)...)
+	}
+	if envErr != nil {
+		problems = append(problems, config.Problem{
+			File: filepath.Join(root.Dir, ".env"), Severity: config.Error, Message: envErr.Error(), Err: envErr,
+			Hint: "placeholders are not filled from it until it can be read",
+		})
 	}
 	if asJSON {
 		a.printJSON(problemsDocument(problems))
@@ -79,19 +83,19 @@ func (a *app) printProblems(problems config.Problems) {
 	for _, p := range problems {
 		fmt.Fprintf(a.Stdout, "%s\n", a.show(p))
 		if p.Severity == config.Warning {
-			fmt.Fprintln(a.Stdout, "  warning: it does not stop anything")
+			fmt.Fprintln(a.Stdout, "  (a warning)")
 		}
 		if p.Hint != "" {
 			fmt.Fprintln(a.Stdout, "  hint: "+p.Hint)
 		}
 	}
-	errors := 0
+	bad := 0
 	for _, p := range problems {
 		if p.Severity == config.Error {
-			errors++
+			bad++
 		}
 	}
-	fmt.Fprintf(a.Stderr, "agentxchain: %d errors, %d warnings\n", errors, len(problems)-errors)
+	fmt.Fprintf(a.Stderr, "agentxchain: %s, %s\n", count(bad, "error"), count(len(problems)-bad, "warning"))
 }
 
 func problemsDocument(problems config.Problems) *ecmajson.Value {

@@ -51,9 +51,9 @@ func runDemo(ctx context.Context, a *app) error {
 		return cannot("demo", err)
 	}
 	defer stop()
-	for _, act := range []func() error{d.emitEverything, d.retry, d.exportAndVerify, d.tamper} {
-		if err := act(); err != nil {
-			return cannot("demo", err)
+	for _, scene := range []func() error{d.emitEverything, d.retry, d.exportAndVerify, d.tamper} {
+		if err := scene(); err != nil {
+			return cannot("demo", err, "what it made lies in "+dir)
 		}
 	}
 	d.say("\nEverything lies in %s:", dir)
@@ -181,11 +181,11 @@ func (d *demo) emitEverything() error {
 	if err := d.writeConfig(); err != nil {
 		return err
 	}
-	for _, act := range demoActs() {
-		if err := d.play(act); err != nil {
+	for _, step := range demoActs() {
+		if err := d.play(step); err != nil {
 			return err
 		}
-		if err := d.run(exitDone, "notify", "emit", act.event); err != nil {
+		if err := d.run(exitDone, "notify", "emit", step.event); err != nil {
 			return err
 		}
 	}

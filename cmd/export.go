@@ -51,7 +51,7 @@ the same bytes.
 
 func runExport(ctx context.Context, a *app, o exportOptions) error {
 	if o.format != "json" {
-		return refused(fmt.Sprintf("Unsupported export format %q. Only \"json\" is supported in this slice.", o.format))
+		return refused("usage", fmt.Sprintf("Unsupported export format %q. Only \"json\" is supported in this slice.", o.format))
 	}
 	at, err := export.Time(o.at, a.Getenv, a.Now())
 	if err != nil {
@@ -75,7 +75,10 @@ func runExport(ctx context.Context, a *app, o exportOptions) error {
 	for _, w := range result.Warnings {
 		a.log.Warn(w)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, export.ErrNoProject), errors.Is(err, export.ErrLegacy):
+		return &failure{exit: exitBad, code: "no_project", err: err}
+	case err != nil:
 		return cannot("export", err)
 	}
 	if o.output != "" {
@@ -93,8 +96,8 @@ func exportNoun(k project.Kind) string {
 
 // refused is exit 1 with a text of the Node CLI, the one command where a
 // missing project is not exit 2.
-func refused(text string) error {
-	return &failure{exit: exitBad, code: "no_project", err: errors.New(text), plain: true}
+func refused(code, text string) error {
+	return &failure{exit: exitBad, code: code, err: errors.New(text), plain: true}
 }
 
 // exportRoot finds what is to be exported and checks that it can be.
@@ -105,7 +108,7 @@ func (a *app) exportRoot(kind string) (project.Root, error) {
 	root, err := project.FindAny(a.dir)
 	switch {
 	case errors.Is(err, project.ErrNotFound):
-		return root, refused("No governed project or coordinator workspace found. Run this inside an AgentXchain governed project or coordinator workspace.")
+		return root, refused("no_project", "No governed project or coordinator workspace found. Run this inside an AgentXchain governed project or coordinator workspace.")
 	case err != nil:
 		return root, cannot("no_project", err)
 	}
@@ -125,7 +128,7 @@ func (a *app) otherKind(root project.Root, kind string) (project.Root, error) {
 		other.Kind = project.Coordinator
 	}
 	if _, err := os.Stat(other.ConfigFile()); err != nil {
-		return other, cannot("no_project", fmt.Errorf("%s is no %s project: %w", root.Dir, kind, err))
+		return other, &failure{exit: exitBad, code: "no_project", err: fmt.Errorf("%q holds no %s project: %w", root.Dir, kind, err)}
 	}
 	if other.Kind == project.Coordinator {
 		return other, nil
@@ -141,8 +144,8 @@ func (a *app) checkExportable(root project.Root) error {
 		return nil
 	}
 	if errors.Is(err, config.ErrLegacy) {
-		return refused(export.LegacyText)
+		return refused("no_project", export.LegacyText)
 	}
 	fmt.Fprintln(a.Stderr, configFailure(a, err).Error())
-	return refused(export.NoProjectText)
+	return refused("no_project", export.NoProjectText)
 }

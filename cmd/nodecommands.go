@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"agentxchain/internal/suggest"
@@ -20,25 +21,51 @@ const nodeCommands = " accept-turn approve-completion approve-transition attenti
 	"restart restore resume role run schedule serve serve-mcp ship-status start status step stop " +
 	"supervise turn unblock unclaim update validate watch workflow-kit "
 
-// unknownCommand is the check of the words after the program's name when no
-// command of ours matches.
+// nodeVerifyCommands are those below its `verify`.
+const nodeVerifyCommands = " diff protocol turn "
+
+// unknownCommand is the check of the words after a command that has commands
+// below it, when none of these matches.
 func unknownCommand(a *app, c *cobra.Command, words []string) error {
-	if len(words) == 0 {
+	if len(words) == 0 || slices.Contains(commandNames(c), words[0]) {
 		return nil
 	}
 	name := words[0]
-	if !strings.Contains(nodeCommands, " "+name+" ") {
-		f := usagef("unknown command %q", name)
+	if !ofNodeCLI(c, name) {
+		f := usagef("unknown command %q for %q", name, c.CommandPath())
 		if near := suggest.Nearest(name, commandNames(c)); near != "" {
 			f = f.hint("did you mean %q?", near)
 		}
-		return f.hint("see `agentxchain --help`")
+		return f.hint("see `%s --help`", c.CommandPath())
 	}
 	f := usagef("%q is a command of the Node CLI agentxchain; this is the Go program of the same name", name)
 	if other := otherOnPath(a); other != "" {
 		return f.hint("the other one is %s", other)
 	}
 	return f.hint("the Node CLI is not further down PATH")
+}
+
+func ofNodeCLI(c *cobra.Command, name string) bool {
+	list := nodeVerifyCommands
+	if !c.HasParent() {
+		list = nodeCommands
+	}
+	return (!c.HasParent() || c.Name() == "verify") && strings.Contains(list, " "+name+" ")
+}
+
+// wordsAfter returns what follows a command's own words on the command line,
+// flags left out.
+func wordsAfter(c *cobra.Command, args []string) []string {
+	var words []string
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			words = append(words, arg)
+		}
+	}
+	for ; c.HasParent() && len(words) > 0; c = c.Parent() {
+		words = words[1:]
+	}
+	return words
 }
 
 func commandNames(c *cobra.Command) []string {

@@ -16,7 +16,7 @@ import (
 )
 
 func newNotify(a *app) *cobra.Command {
-	return group("notify", "Tell the project's webhooks about an event, and handle what is undelivered",
+	return group(a, "notify", "Tell the project's webhooks about an event, and handle what is undelivered",
 		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newLog(a))
 }
 
@@ -75,7 +75,7 @@ func resultDocument(r queue.Report, filtered int) *ecmajson.Value {
 func auditFields(at delivery.Attempt) *ecmajson.Value {
 	v, err := ecmajson.Parse(bytes.TrimSpace(audit.Line(at)), ecmajson.Options{})
 	if err != nil {
-		return nil // Line writes JSON; a fuzz test holds it to that
+		return nil // Line writes JSON whatever it is given; its property test holds it to that
 	}
 	return v
 }
@@ -96,8 +96,9 @@ func (a *app) sayUnwritable(r queue.Report) {
 	for _, at := range r.Unrecorded {
 		say(at)
 	}
-	for _, o := range r.Outcomes {
-		say(o.Last)
+	if len(printed) == 0 {
+		fmt.Fprintf(a.Stderr, "agentxchain: every attempt is recorded, but what is undelivered could not be kept for `notify retry`: %v\n", r.Err)
+		return
 	}
 	fmt.Fprintf(a.Stderr, "agentxchain: the evidence could not be written: %v\n", r.Err)
 	fmt.Fprintln(a.Stderr, "  hint: keep the lines above; they belong into "+auditName)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/ecmajson"
@@ -32,35 +34,36 @@ func runPending(ctx context.Context, a *app, asJSON bool) error {
 	return a.withPipeline(func(p *pipeline) error {
 		recoverErr := p.recover(ctx, a)
 		list, listErr := p.queue.Pending(ctx)
+		failed := errors.Join(recoverErr, listErr)
 		if asJSON {
 			items := make([]*ecmajson.Value, len(list))
 			for i, d := range list {
 				items[i] = pendingDocument(d)
 			}
-			a.printJSON(ecmajson.NewObject().Set("pending", ecmajson.NewArray(items...)))
+			a.printJSON(withError(ecmajson.NewObject().Set("pending", ecmajson.NewArray(items...)), failed))
 		} else {
 			for _, d := range list {
 				fmt.Fprintf(a.Stdout, "%s  %s  %s  %s  %s  %s  %s\n",
-					d.Event.ID, d.Event.Type, d.Target.Name, d.Status, countAttempts(d.Attempts), d.LastReason, d.LastMessage)
+					d.Event.ID, d.Event.Type, d.Target.Name, d.Status, count(d.Attempts, "attempt"), d.LastReason, d.LastMessage)
 			}
 		}
 		if len(list) == 0 {
 			fmt.Fprintln(a.Stderr, "agentxchain: nothing is undelivered")
 		}
-		if err := errors.Join(recoverErr, listErr); err != nil {
-			fmt.Fprintf(a.Stderr, "agentxchain: %v\n", err)
+		if failed != nil {
+			fmt.Fprintf(a.Stderr, "agentxchain: %v\n", failed)
 			return verdict(exitCannot)
 		}
 		return nil
 	})
 }
 
-// countAttempts prints a count of attempts.
-func countAttempts(n int) string {
+// count prints a number of things.
+func count(n int, thing string) string {
 	if n == 1 {
-		return "1 attempt"
+		return "1 " + thing
 	}
-	return strconv.Itoa(n) + " attempts"
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 func pendingDocument(d delivery.Delivery) *ecmajson.Value {
@@ -117,7 +120,7 @@ func runRetry(ctx context.Context, a *app, ids []string, asJSON bool) error {
 		recoverErr := p.recover(ctx, a)
 		reports, retryErr := p.queue.Retry(ctx, ids...)
 		if len(ids) > 0 && retryErr != nil {
-			return backlogFailure(retryErr)
+			return backlogFailure(errors.Join(retryErr, recoverErr))
 		}
 		return a.answerRetry(reports, errors.Join(recoverErr, retryErr), asJSON)
 	})
@@ -134,11 +137,11 @@ func backlogFailure(err error) error {
 }
 
 func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) error {
-	undelivered := false
+	undelivered, unwritten := false, false
 	var docs []*ecmajson.Value
 	for _, r := range reports {
 		undelivered = undelivered || r.Count(queue.StateDelivered) < len(r.Outcomes)
-		failed = errors.Join(failed, r.Err)
+		unwritten = unwritten || r.Err != nil
 		a.warnReport(r)
 		if asJSON {
 			docs = append(docs, withError(resultDocument(r, 0), r.Err))
@@ -148,14 +151,16 @@ func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) err
 		a.sayUnwritable(r)
 	}
 	if asJSON {
-		a.printJSON(ecmajson.NewObject().Set("events", ecmajson.NewArray(docs...)))
+		a.printJSON(withError(ecmajson.NewObject().Set("events", ecmajson.NewArray(docs...)), failed))
 	}
 	if len(reports) == 0 && failed == nil {
 		fmt.Fprintln(a.Stderr, "agentxchain: nothing is undelivered")
 	}
-	switch {
-	case failed != nil:
+	if failed != nil {
 		fmt.Fprintf(a.Stderr, "agentxchain: %v\n", failed)
+	}
+	switch {
+	case failed != nil || unwritten:
 		return verdict(exitCannot)
 	case undelivered:
 		return verdict(exitBad)
@@ -175,6 +180,12 @@ for each target that did not have it.
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, ids []string) error { return runDiscard(c.Context(), a, ids[0], reason, asJSON) },
 	}
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if strings.TrimSpace(reason) == "" || strings.ContainsFunc(reason, unicode.IsControl) {
+			return usagef("--reason must be one line of text")
+		}
+		return nil
+	}
 	c.Flags().StringVar(&reason, "reason", "discarded by an operator", "why, one line for the record")
 	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
 	return c
@@ -193,7 +204,7 @@ func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) err
 		for i, at := range attempts {
 			lines[i] = auditFields(at)
 			if !asJSON {
-				fmt.Fprintf(a.Stdout, "%s  discarded  after %s\n", at.Delivery.Target.Name, countAttempts(at.Number-1))
+				fmt.Fprintf(a.Stdout, "%s  discarded  after %s\n", at.Delivery.Target.Name, count(at.Number-1, "attempt"))
 			}
 		}
 		if asJSON {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"agentxchain/internal/ecmajson"
@@ -66,10 +67,14 @@ run, on_complete, on_error, on_timeout.
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeEvents,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.check(c); err != nil {
+			eventType, err := events.ParseType(args[0])
+			if err != nil {
+				return cannot("unknown_event", err)
+			}
+			if err := o.check(c, eventType); err != nil {
 				return err
 			}
-			return runEmit(c.Context(), a, args[0], o)
+			return runEmit(c.Context(), a, eventType, o)
 		},
 	}
 	f := c.Flags()
@@ -111,7 +116,12 @@ func eventNames() []string {
 }
 
 // check finds contradictions before any file is opened.
-func (o emitOptions) check(c *cobra.Command) error {
+func (o emitOptions) check(c *cobra.Command, t events.Type) error {
+	for _, name := range foreignFlags(t) {
+		if c.Flags().Changed(name) {
+			return usagef("--%s has no meaning for %s", name, t).hint("see `agentxchain notify emit --help`")
+		}
+	}
 	switch {
 	case o.attempts < 1 || o.attempts > 100:
 		return usagef("--attempts must be between 1 and 100, not %d", o.attempts)
@@ -127,13 +137,18 @@ func (o emitOptions) check(c *cobra.Command) error {
 	return nil
 }
 
-func runEmit(ctx context.Context, a *app, name string, o emitOptions) error {
+// foreignFlags are the flags that belong to events of the other family.
+func foreignFlags(t events.Type) []string {
+	if t.Family() == events.Agent {
+		return []string{"payload", "set", "turn", "status", "phase"}
+	}
+	return []string{"agent", "execution-id", "session-id", "message", "output", "error", "duration-ms"}
+}
+
+func runEmit(ctx context.Context, a *app, eventType events.Type, o emitOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, o.deadline)
 	defer cancel()
-	eventType, err := events.ParseType(name)
-	if err != nil {
-		return cannot("unknown_event", err)
-	}
+	a.advisory = !o.json && !o.dryRun && !o.requireDelivery
 	g, err := a.open()
 	if err != nil {
 		return err
@@ -142,7 +157,7 @@ func runEmit(ctx context.Context, a *app, name string, o emitOptions) error {
 	if err != nil {
 		return err
 	}
-	event, err := o.mint(a, g, eventType)
+	event, err := o.mint(ctx, a, g, eventType)
 	if err != nil {
 		return err
 	}
@@ -174,6 +189,9 @@ func submit(ctx context.Context, a *app, g *governed, event events.Event, messag
 		a.log.Debug("the event is not on disk; it is sent all the same", "cause", err)
 	}
 	report := p.queue.Drain(ctx, batch)
+	if report.Err != nil {
+		return report, nil // what can't be written now can't be settled now
+	}
 	if err := p.recover(context.WithoutCancel(ctx), a); err != nil {
 		// The event at hand is told and recorded; what an earlier process
 		// left is found by the next command again.
@@ -267,30 +285,50 @@ func (a *app) printDryRun(e events.Event, messages []queue.Message, filtered int
 	return nil
 }
 
-// argument returns the bytes of a flag that is text, @FILE or - for stdin.
-// More than limit bytes are an error.
-func (a *app) argument(flag, value string, limit int64) (name string, b []byte, err error) {
+// argument returns the bytes of a flag that is text, @FILE or - for stdin, one
+// byte more than the limit at most. It gives up when ctx ends: whoever writes
+// to a pipe may never finish.
+func (a *app) argument(ctx context.Context, flag, value string, limit int64) (name string, b []byte, err error) {
 	switch {
-	case value == "-":
-		b, err = readLimited(a.Stdin, limit)
-		return "stdin", b, err
-	case len(value) > 1 && value[0] == '@':
-		f, err := os.Open(a.path(value[1:]))
-		if err != nil {
-			return "", nil, fmt.Errorf("--%s: %w", flag, err)
-		}
-		defer f.Close()
-		b, err = readLimited(f, limit)
-		if err != nil {
-			err = fmt.Errorf("--%s: %w", flag, err)
-		}
-		return value[1:], b, err
+	case value == "@":
+		return "", nil, fmt.Errorf("--%s: the file's name is missing after @", flag)
+	case value != "-" && !strings.HasPrefix(value, "@"):
+		return "--" + flag, []byte(value), nil
 	}
-	return "--" + flag, []byte(value), nil
+	name, open := "stdin", func() (io.ReadCloser, error) { return io.NopCloser(a.Stdin), nil }
+	if value != "-" {
+		name = value[1:]
+		open = func() (io.ReadCloser, error) { return os.Open(a.path(name)) }
+	}
+	if b, err = readUntil(ctx, open, limit); err != nil {
+		err = fmt.Errorf("--%s: %w", flag, err)
+	}
+	return name, b, err
 }
 
-// readLimited reads one byte more than the limit at most, so that the caller
-// sees that there is too much without reading all of it.
-func readLimited(r io.Reader, limit int64) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, limit+1))
+// readUntil opens and reads one input. When ctx ends first it leaves the
+// reading goroutine behind: nothing can wake it, and the process is about to
+// end.
+func readUntil(ctx context.Context, open func() (io.ReadCloser, error), limit int64) ([]byte, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		r, err := open()
+		if err != nil {
+			done <- result{err: err}
+			return
+		}
+		defer r.Close()
+		b, err := io.ReadAll(io.LimitReader(r, limit+1))
+		done <- result{b, err}
+	}()
+	select {
+	case r := <-done:
+		return r.b, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("gave up waiting for the input: %w", context.Cause(ctx))
+	}
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,17 +17,17 @@ import (
 )
 
 // mint builds the event from the flags and the project's state.
-func (o emitOptions) mint(a *app, g *governed, t events.Type) (events.Event, error) {
+func (o emitOptions) mint(ctx context.Context, a *app, g *governed, t events.Type) (events.Event, error) {
 	in := events.Input{
 		Type: t, Now: a.Now(), Entropy: a.Entropy,
 		Project: events.Project{ID: g.config.Project.ID, Name: g.config.Project.Name, Root: g.root.Dir},
 	}
 	var err error
-	if in.Facts, err = o.facts(a, g, t); err != nil {
+	if in.Facts, err = o.facts(ctx, a, g, t); err != nil {
 		return events.Event{}, err
 	}
 	if t.Family() == events.Agent {
-		if in.Agent, err = o.agent.run(a); err != nil {
+		if in.Agent, err = o.agent.run(ctx, a); err != nil {
 			return events.Event{}, err
 		}
 	}
@@ -54,7 +55,7 @@ func (a *app) warn(warnings []events.Warning) {
 }
 
 // facts reads run, turn and payload from the state, then lets the flags win.
-func (o emitOptions) facts(a *app, g *governed, t events.Type) (events.Facts, error) {
+func (o emitOptions) facts(ctx context.Context, a *app, g *governed, t events.Type) (events.Facts, error) {
 	state, err := project.ReadState(g.root)
 	if err != nil {
 		// An alert without its run is worth more than no alert.
@@ -70,13 +71,13 @@ func (o emitOptions) facts(a *app, g *governed, t events.Type) (events.Facts, er
 		return facts, cannot("unknown_turn", err)
 	}
 	a.warn(warnings)
-	return facts, o.override(a, &facts)
+	return facts, o.override(ctx, a, &facts)
 }
 
 // override applies --payload and --set.
-func (o emitOptions) override(a *app, facts *events.Facts) error {
+func (o emitOptions) override(ctx context.Context, a *app, facts *events.Facts) error {
 	if o.payload != "" {
-		name, b, err := a.argument("payload", o.payload, events.MaxBytes)
+		name, b, err := a.argument(ctx, "payload", o.payload, events.MaxBytes)
 		if err != nil {
 			return cannot("payload", err)
 		}
@@ -144,17 +145,17 @@ func tail(path string, n int64) ([]byte, error) {
 }
 
 // run reads the fields of an agent run from the flags.
-func (o agentOptions) run(a *app) (*events.AgentRun, error) {
+func (o agentOptions) run(ctx context.Context, a *app) (*events.AgentRun, error) {
 	run := &events.AgentRun{
 		Name: o.name, ExecutionID: o.executionID, SessionID: o.sessionID,
 		Message: o.message, DurationMS: o.durationMS,
 	}
-	message, err := a.fileArgument("error", o.err)
+	message, err := a.fileArgument(ctx, "error", o.err)
 	if err != nil {
 		return nil, err
 	}
 	run.Error = ecmajson.DecodeText(message)
-	output, err := a.fileArgument("output", o.output)
+	output, err := a.fileArgument(ctx, "output", o.output)
 	if err != nil || len(output) == 0 {
 		return run, err
 	}
@@ -165,11 +166,11 @@ func (o agentOptions) run(a *app) (*events.AgentRun, error) {
 }
 
 // fileArgument is argument for flags that take no stdin.
-func (a *app) fileArgument(flag, value string) ([]byte, error) {
+func (a *app) fileArgument(ctx context.Context, flag, value string) ([]byte, error) {
 	if value == "-" {
 		return []byte(value), nil
 	}
-	_, b, err := a.argument(flag, value, events.MaxBytes)
+	_, b, err := a.argument(ctx, flag, value, events.MaxBytes)
 	if err != nil {
 		return nil, cannot("usage", err)
 	}

@@ -5,11 +5,11 @@ package cmd
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
-
-	"agentxchain/internal/suggest"
 
 	"github.com/spf13/cobra"
 )
@@ -18,6 +18,9 @@ import (
 type app struct {
 	World
 	log *slog.Logger
+	// advisory says that the command's work is done whether or not its answer
+	// can be written: an emit has sent and recorded.
+	advisory bool
 
 	dir       string // --dir
 	logLevel  string // --log-level
@@ -27,6 +30,8 @@ type app struct {
 // Run executes one command line in the given world and returns its exit code.
 // It stops early when ctx ends.
 func Run(ctx context.Context, w World) int {
+	out := &watchedWriter{w: w.Stdout}
+	w.Stdout = out
 	a := &app{World: w, log: slog.New(slog.DiscardHandler)}
 	root := newRoot(a)
 	root.SetArgs(w.Args)
@@ -34,7 +39,30 @@ func Run(ctx context.Context, w World) int {
 	root.SetOut(w.Stdout)
 	root.SetErr(w.Stderr)
 	err := root.ExecuteContext(ctx)
-	return report(ctx, w, err, wantsJSON(w.Args))
+	code := report(ctx, w, err, wantsJSON(w.Args))
+	if out.err != nil && code == exitDone {
+		fmt.Fprintf(w.Stderr, "agentxchain: the answer could not be written: %v\n", out.err)
+		if !a.advisory {
+			return exitCannot
+		}
+	}
+	return code
+}
+
+// watchedWriter remembers the first error of the writer behind it: an answer
+// that did not arrive must not look like one.
+type watchedWriter struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements [io.Writer].
+func (o *watchedWriter) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // wantsJSON reports whether the command line asks for JSON. It looks at the
@@ -43,7 +71,11 @@ func wantsJSON(args []string) bool {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
 	}
-	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
+	if slices.Contains(args, "--json") || slices.Contains(args, "--json=true") || slices.Contains(args, "--format=json") {
+		return slices.Contains(args, "verify") || !slices.Contains(args, "--format=json")
+	}
+	i := slices.Index(args, "--format")
+	return i >= 0 && i+1 < len(args) && args[i+1] == "json" && slices.Contains(args, "verify")
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -69,8 +101,14 @@ same name, which runs the agents; this one notifies, exports and verifies.`,
 	flags.StringVar(&a.logFormat, "log-format", "", "form of talk on stderr: text, json (default text)")
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return a.start() }
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		// With an unknown command its flags are unknown too: the command is
+		// what the user has to hear about.
+		if unknown := unknownCommand(a, c, wordsAfter(c, a.Args)); c.HasSubCommands() && unknown != nil {
+			return unknown
+		}
 		return usagef("%w", err).hint("see `%s --help`", c.CommandPath())
 	})
+	c.SetHelpCommand(newHelp())
 	c.CompletionOptions.HiddenDefaultCmd = false
 	c.AddCommand(newNotify(a), newExport(a), newVerify(a), newConfig(a), newSchema(a), newDemo(a), newVersion(a))
 	c.AddCommand(newTopics()...)
@@ -109,17 +147,13 @@ func firstNonEmpty(list ...string) string {
 
 // group makes a command that only holds others; without one of them it is a
 // usage error, so that a typo never looks like success.
-func group(use, short string, children ...*cobra.Command) *cobra.Command {
+func group(a *app, use, short string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use:   use,
 		Short: short,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				f := usagef("unknown command %q for %q", args[0], c.CommandPath())
-				if near := suggest.Nearest(args[0], commandNames(c)); near != "" {
-					f = f.hint("did you mean %q?", near)
-				}
-				return f.hint("see `%s --help`", c.CommandPath())
+			if err := unknownCommand(a, c, args); err != nil {
+				return err
 			}
 			if err := c.Help(); err != nil {
 				return err

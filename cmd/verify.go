@@ -21,7 +21,7 @@ type verifyOptions struct {
 }
 
 func newVerify(a *app) *cobra.Command {
-	return group("verify", "Prove a bundle, or say exactly what is wrong with it", newVerifyExport(a))
+	return group(a, "verify", "Prove a bundle, or say exactly what is wrong with it", newVerifyExport(a))
 }
 
 func newVerifyExport(a *app) *cobra.Command {

@@ -63,19 +63,22 @@ func (e signalError) Error() string { return "stopped by signal: " + e.signal.St
 
 // exitCode is the shell's convention, 128 plus the signal's number.
 func (e signalError) exitCode() int {
-	if e.signal == syscall.SIGTERM {
+	switch e.signal {
+	case syscall.SIGTERM:
 		return 143
+	case syscall.SIGHUP:
+		return 129
 	}
 	return 130
 }
 
-// untilSignal returns a context that SIGINT or SIGTERM cancels with a
+// untilSignal returns a context that SIGINT, SIGTERM or SIGHUP cancels with a
 // [signalError]. The second signal is left to its default action: it ends the
 // process at once.
 func untilSignal(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -62,7 +62,7 @@ func readRoots(file, dirs string) (*x509.CertPool, error) {
 // bundle that there is.
 func addBundle(pool *x509.CertPool, file string) (found bool, err error) {
 	if file != "" {
-		pem, err := os.ReadFile(file)
+		pem, err := readCertificates(file)
 		if err == nil && !pool.AppendCertsFromPEM(pem) {
 			err = fmt.Errorf("%q holds no certificate", file)
 		}
@@ -72,11 +72,30 @@ func addBundle(pool *x509.CertPool, file string) (found bool, err error) {
 		return true, nil
 	}
 	for _, bundle := range bundles {
-		if pem, err := os.ReadFile(bundle); err == nil && pool.AppendCertsFromPEM(pem) {
+		if pem, err := readCertificates(bundle); err == nil && pool.AppendCertsFromPEM(pem) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// maxCertificates bounds one file of certificates, in bytes. The lists of
+// today's systems have a quarter of a mebibyte.
+const maxCertificates = 16 << 20
+
+// readCertificates reads a regular file of bounded size: a pipe or a device
+// would keep every delivery waiting, or fill the memory.
+func readCertificates(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%q is not a regular file", path)
+	case info.Size() > maxCertificates:
+		return nil, fmt.Errorf("%q has %d bytes; at most %d are read", path, info.Size(), maxCertificates)
+	}
+	return os.ReadFile(path)
 }
 
 // addFolder adds every certificate of a folder. Links within the folder, the
@@ -93,7 +112,7 @@ func addFolder(pool *x509.CertPool, dir string) error {
 				continue
 			}
 		}
-		if pem, err := os.ReadFile(path); err == nil {
+		if pem, err := readCertificates(path); err == nil {
 			pool.AppendCertsFromPEM(pem) // other files lie there too
 		}
 	}

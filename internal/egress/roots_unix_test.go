@@ -28,7 +28,8 @@ func TestRootsFromEnv(t *testing.T) {
 		{[]string{"SSL_CERT_DIR=" + filepath.Dir(file)}, ""},
 		{[]string{"SSL_CERT_DIR=/nonexistent:" + filepath.Dir(file)}, ""},
 		{nil, "certificate"},
-		{[]string{"SSL_CERT_FILE=" + missing}, "SSL_CERT_FILE: open "},
+		{[]string{"SSL_CERT_FILE=" + missing}, "SSL_CERT_FILE: stat "},
+		{[]string{"SSL_CERT_FILE=/dev/zero"}, "is not a regular file"},
 		{[]string{"SSL_CERT_FILE=" + empty}, "holds no certificate"},
 	} {
 		status, err := post(t, guard(t, Governed, c.env...), srv.URL)

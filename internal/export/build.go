@@ -92,8 +92,21 @@ func Build(ctx context.Context, opts Options) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %w", ErrNoProject, err)
 	}
 	opts.Root = dir
+	if opts.Path != "" {
+		// Before a folder is made for it, and below once more, links resolved.
+		given, err := filepath.Abs(opts.Path)
+		if err == nil {
+			err = checkTarget(dir, given, opts.Path)
+		}
+		if err != nil {
+			return Result{}, err
+		}
+	}
 	target, err := findTarget(opts.Path)
 	if err != nil {
+		return Result{}, err
+	}
+	if err := checkTarget(dir, target.path, opts.Path); err != nil {
 		return Result{}, err
 	}
 	if target.stream != nil {

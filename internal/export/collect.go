@@ -99,6 +99,8 @@ func (l *listing) addRoot(root *os.Root, name, excluded string) error {
 		return l.addFolder(root, name, excluded)
 	case info.Mode().IsRegular():
 		l.add(name, excluded)
+	default:
+		l.notes = append(l.notes, note{path: name, code: noteSpecialFile, message: "it is neither a file nor a folder"})
 	}
 	return nil
 }

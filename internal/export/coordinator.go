@@ -63,7 +63,7 @@ func (b *builder) readWorkspace() (_ *workspace, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.evidence.notes = append(w.evidence.notes, list.notes...)
+	w.leaveOut(list.notes)
 	for _, name := range list.names {
 		hold := name == workspacePath || name == workspaceState || name == workspaceBarriers
 		if err := b.readFile(&w.collection, survey{name: name, key: name, hold: hold}); err != nil {
@@ -158,7 +158,7 @@ func failureText(err error) string {
 // readChild looks for the project in the child's own folder and nowhere else.
 func (b *builder) readChild(c child, events *aggregatedEvents) (*run, error) {
 	if c.path.Str() == "" {
-		return nil, errors.New("the configuration gives no path")
+		return nil, errors.New("the configuration gives no path; verification will fail")
 	}
 	dir := filepath.FromSlash(c.path.Str())
 	if !filepath.IsAbs(dir) {

@@ -58,7 +58,7 @@ func TestCoordinator(t *testing.T) {
 		"2": "repos/web repos/web", "api": "./repos/api repos/api",
 		"gone":   "repos/gone " + NoProjectText,
 		"legacy": "repos/legacy " + LegacyText,
-		"none":   `. the configuration gives no path`,
+		"none":   `. the configuration gives no path; verification will fail`,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -15,6 +15,7 @@ const (
 	noteForeignLines   = "foreign_lines"
 	noteBrokenJSON     = "broken_json"
 	noteLinkOutside    = "link_outside"
+	noteSpecialFile    = "special_file"
 	noteVanished       = "vanished"
 	noteName           = "name_not_utf8"
 	notePhaseOrder     = "phase_order_left_out"

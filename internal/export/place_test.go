@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -60,7 +61,8 @@ func TestFolderOfEvidenceBehindALink(t *testing.T) {
 	root := project(t, map[string]string{configPath: testConfig})
 	link(t, outside, filepath.Join(root, ".agentxchain"))
 	b, res := buildBytes(t, testOptions(root))
-	if res.Files != 1 || !slices.Contains(noteCodes(parseBundle(t, b)), noteLinkOutside) {
+	said := slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, "not exported: a link that does not stay inside") })
+	if res.Files != 1 || !said || !slices.Contains(noteCodes(parseBundle(t, b)), noteLinkOutside) {
 		t.Errorf("%+v, %s", res, b)
 	}
 }
@@ -113,6 +115,53 @@ func TestEarlierBundlesAreLeftOut(t *testing.T) {
 	if c := noteCodes(parseBundle(t, b)); res.Files != 4 || !cmp.Equal(c, []string{noteEarlierExport, noteEarlierExport, noteEarlierExport}) {
 		t.Errorf("%d files, notes %q", res.Files, c)
 	}
+}
+
+// TestOutputReplacesNothingGoverned names the project's own files as the
+// output, by name and by link: nothing is written.
+func TestOutputReplacesNothingGoverned(t *testing.T) {
+	root := project(t, minimal(map[string]string{auditPath: string(auditLines(1)), "TALK.md": "x", ".git/config": "x"}))
+	link(t, filepath.Join(root, configPath), filepath.Join(root, "innocent.json"))
+	if err := os.Link(filepath.Join(root, filepath.FromSlash(auditPath)), filepath.Join(root, "hard.json")); err != nil {
+		t.Skip(err)
+	}
+	before := snapshotOf(t, root)
+	for _, name := range []string{
+		configPath, statePath, auditPath, "TALK.md", ".git/config", ".agentxchain/new.json",
+		".agentxchain/notify/x.json", "innocent.json", "hard.json",
+	} {
+		opts := testOptions(root)
+		opts.Path = filepath.Join(root, filepath.FromSlash(name))
+		if _, err := Build(context.Background(), opts); err == nil || !strings.Contains(err.Error(), "choose a place outside the governed files") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if d := cmp.Diff(before, snapshotOf(t, root)); d != "" {
+		t.Error(d)
+	}
+	opts := testOptions(root)
+	opts.Path = filepath.Join(root, ".agentxchain", "reports", "export-1.json")
+	if _, err := Build(context.Background(), opts); err != nil {
+		t.Errorf("the folder of reports: %v", err)
+	}
+}
+
+// snapshotOf reads every file below a folder.
+func snapshotOf(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func TestOutputPlaces(t *testing.T) {

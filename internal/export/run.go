@@ -82,7 +82,7 @@ func (b *builder) readRun(src runSource) (_ *run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.evidence.notes = append(r.evidence.notes, list.notes...)
+	r.leaveOut(list.notes)
 	for _, name := range list.names {
 		if name == configPath {
 			r.add(config)
@@ -221,6 +221,17 @@ func (b *builder) readRecovered(r *run) error {
 	return err
 }
 
+// leaveOut notes what was found and not exported. Bundles and what exports
+// leave behind are no part of the run; of everything else people hear at once.
+func (c *collection) leaveOut(notes []note) {
+	c.evidence.notes = append(c.evidence.notes, notes...)
+	for _, n := range notes {
+		if n.code == noteLinkOutside || n.code == noteSpecialFile {
+			c.warnings = append(c.warnings, n.path+": not exported: "+n.message)
+		}
+	}
+}
+
 // readState parses state.json and derives what depends on it.
 func (r *run) readState() error {
 	r.state = ecmajson.NewNull()
@@ -228,7 +239,7 @@ func (r *run) readState() error {
 	switch {
 	case e == nil:
 		r.evidence.note(statePath, noteState, "the project has no state")
-		r.warnings = append(r.warnings, statePath+": missing; verification will fail")
+		r.warnings = append(r.warnings, statePath+": not there as a file of the project; verification will fail")
 	case e.format == formatJSON:
 		state, err := ecmajson.Parse(e.src.content, ecmajson.Options{})
 		if err != nil {
