@@ -1,12 +1,15 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"agentxchain/internal/config"
 	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/egress"
 	"agentxchain/internal/project"
+	"agentxchain/internal/webhook"
 	"agentxchain/schemas"
 
 	"github.com/spf13/cobra"
@@ -43,6 +46,11 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 	checked, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
 	if checked != nil {
 		problems = append(problems, bySchema(root, checked)...)
+		refused, err := a.byEgress(checked)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, refused...)
 	}
 	if envErr != nil {
 		problems = append(problems, config.Problem{
@@ -59,6 +67,29 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 		return verdict(exitBad)
 	}
 	return nil
+}
+
+// byEgress names the webhooks whose address no delivery may call. Names are
+// not resolved here: their addresses are judged when they are called.
+func (a *app) byEgress(c *config.Config) (config.Problems, error) {
+	rules, err := egress.FromEnv(a.Getenv)
+	if err != nil {
+		return nil, cannot("environment", err)
+	}
+	rules.Tier = egress.Governed
+	guard := egress.New(rules)
+	var problems config.Problems
+	for i, hook := range c.Webhooks {
+		var refusal *egress.Refusal
+		if err := guard.CheckURL(hook.URL.Reveal()); errors.As(err, &refusal) && refusal.Addr.IsValid() && webhook.CheckURL(hook.URL.Reveal()) == "" {
+			problems = append(problems, config.Problem{
+				File: c.Root.ConfigFile(), Pointer: fmt.Sprintf("/notifications/webhooks/%d/url", i), Severity: config.Warning,
+				Message: fmt.Sprintf("notifications.webhooks[%d]: url: %v, so every delivery to it will fail", i, refusal),
+				Hint:    "`agentxchain help egress` says which addresses may be called",
+			})
+		}
+	}
+	return problems, nil
 }
 
 // bySchema holds a configuration without errors to its published schema, as a

@@ -7,6 +7,7 @@ import (
 
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/suggest"
+	"agentxchain/internal/webhook"
 )
 
 // advise adds what the Node CLI does not look for: mistakes that load well and
@@ -74,6 +75,10 @@ func (e entry) adviseURL() {
 		e.advice(where, e.name+": url names no host"+fails, "")
 	case strings.Trim(port, "0123456789") != "":
 		e.advice(where, e.name+": the port in url is not a number"+fails, "")
+	default:
+		if why := webhook.CheckURL(v.Str()); why != "" {
+			e.advice(where, e.name+": url: "+why+fails, "")
+		}
 	}
 }
 
@@ -114,6 +119,15 @@ func (e entry) adviseHeader(m ecmajson.Member) {
 	if !sendable(value) {
 		e.advice(where, name+" holds a character that no header can carry, so every delivery to this webhook will fail",
 			"line ends, control characters and characters beyond U+00FF cannot be sent")
+	}
+	if isToken(m.Key) && sendable(value) {
+		carried := value
+		if len(placeholders(value)) > 0 {
+			carried = "" // what the variables hold is not the file's fault
+		}
+		if why := webhook.CheckHeader(m.Key, carried); why != "" {
+			e.advice(where, e.name+": "+why+", so every delivery to this webhook will fail", "remove it: the connection sets it")
+		}
 	}
 	for _, bare := range bareVariables(value) {
 		e.advice(where, fmt.Sprintf("%s holds %q, which is sent as it stands", name, bare),

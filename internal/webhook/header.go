@@ -120,6 +120,15 @@ func requestHeader(headers []Header, contentType, agent string) (http.Header, *p
 	return out, nil
 }
 
+// CheckHeader says why a header can never be sent, in a text without its value,
+// or "" when it can. The value is taken as it stands, placeholders included.
+func CheckHeader(name, value string) string {
+	if _, p := sendable(0, Header{Name: name, Value: secret.New(value)}); p != nil {
+		return p.message
+	}
+	return ""
+}
+
 // sendable checks one header and returns its value as it goes on the wire. Its
 // problems never hold the value.
 func sendable(i int, h Header) (value string, p *problem) {

@@ -11,6 +11,15 @@ import (
 	"agentxchain/internal/delivery"
 )
 
+// CheckURL says why no request can ever be made to a URL, in a text that holds
+// nothing of it, or "" when one can.
+func CheckURL(raw string) string {
+	if _, p := parseURL(raw); p != nil {
+		return p.message
+	}
+	return ""
+}
+
 // parseURL reads a URL as the WHATWG standard does where that matters for
 // http and https: blanks around it and the fragment are dropped, backslashes
 // are slashes, dot segments are resolved, and what may not stand in a URL is
