@@ -53,7 +53,7 @@ func rooms() map[string]room {
 		"internal/ecmajson":        {},
 		"internal/egress":          {},
 		"internal/events":          {imports: []string{"schemas"}},
-		"internal/export":          {imports: []string{"internal/audit", "internal/seal", "schemas"}},
+		"internal/export":          {imports: []string{"internal/seal", "schemas"}},
 		"internal/fixtures":        {support: true},
 		"internal/jinja":           {},
 		"internal/outbox":          {imports: []string{"internal/delivery"}, tests: []string{"internal/events", "internal/store/storetest"}},

@@ -85,7 +85,7 @@ func runVerifyExport(ctx context.Context, a *app, o verifyOptions) error {
 
 // verify opens the bundle and judges it. What can't be opened is a report too.
 func (a *app) verify(ctx context.Context, o verifyOptions) export.Report {
-	input, source, err := a.bundle(o.input)
+	input, source, err := a.bundle(ctx, o.input)
 	if err != nil {
 		return export.ErrorReport(input, err)
 	}
@@ -94,16 +94,16 @@ func (a *app) verify(ctx context.Context, o verifyOptions) export.Report {
 }
 
 // bundle opens the file, or keeps stdin where it can be read twice.
-func (a *app) bundle(name string) (shown string, source *export.Source, err error) {
+func (a *app) bundle(ctx context.Context, name string) (shown string, source *export.Source, err error) {
 	if name != "" && name != "-" {
 		path := a.path(name)
-		source, err = export.OpenSource(path)
+		source, err = export.OpenSource(ctx, path)
 		return path, source, err
 	}
 	if name == "" && isTerminal(a.Stdin) {
 		return "stdin", nil, export.ErrNoInput
 	}
-	source, err = export.SpoolSource(a.Stdin)
+	source, err = export.SpoolSource(ctx, a.Stdin)
 	return "stdin", source, err
 }
 

@@ -158,8 +158,11 @@ type builder struct {
 	git    gitInspector
 }
 
+// timeLayout is how ECMAScript's Date.toISOString writes a time in UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
 func (b *builder) exportedAt() *ecmajson.Value {
-	return ecmajson.NewString(b.opts.At.UTC().Format("2006-01-02T15:04:05.000Z"))
+	return ecmajson.NewString(b.opts.At.UTC().Format(timeLayout))
 }
 
 // draft is a bundle that has been read and can be written.

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Source is a bundle that can be read at any offset. The reader never holds
+// Source is a bundle that can be read at any offset. Verification never holds
 // more of it than one window and the values it has to compare.
 type Source struct {
 	reader  io.ReaderAt
@@ -25,9 +25,9 @@ func NewSource(r io.ReaderAt, size int64) *Source {
 }
 
 // OpenSource opens a bundle file. What is not a regular file (a pipe, a
-// device) is spooled first. The texts of its errors are those that the Node
+// device) is spooled first, as by [SpoolSource]. The texts of its errors are those that the Node
 // CLI prints for a missing file, a folder and a file without read permission.
-func OpenSource(path string) (*Source, error) {
+func OpenSource(ctx context.Context, path string) (*Source, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nodeError(err, path)
@@ -39,59 +39,11 @@ func OpenSource(path string) (*Source, error) {
 	case info.IsDir():
 		return nil, errors.Join(errors.New("EISDIR: illegal operation on a directory, read"), f.Close())
 	case !info.Mode().IsRegular():
-		src, err := SpoolSource(f)
+		src, err := SpoolSource(ctx, f)
 		return src, errors.Join(err, f.Close())
 	}
 	return &Source{reader: f, size: info.Size(), release: f.Close}, nil
 }
-
-// SpoolSource copies a stream, such as standard input, to a temporary file
-// that nobody else can name, because verification reads every byte twice. A
-// regular file that is redirected to standard input is read in place.
-func SpoolSource(r io.Reader) (*Source, error) {
-	if src, ok := redirected(r); ok {
-		return src, nil
-	}
-	f, err := os.CreateTemp("", "agentxchain-verify-*")
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a temporary file for the bundle: %w", err)
-	}
-	// Where an open file cannot be removed (Windows), release does it.
-	unlinked := os.Remove(f.Name()) == nil
-	src := &Source{reader: f, release: func() error {
-		err := f.Close()
-		if !unlinked {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-		return err
-	}}
-	if src.size, err = io.Copy(f, r); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot read the bundle: %w", err), src.Close())
-	}
-	return src, nil
-}
-
-// redirected recognises `< bundle.json`: a regular file, read from where the
-// caller left it. Closing the source leaves the caller's file open.
-func redirected(r io.Reader) (*Source, bool) {
-	f, ok := r.(*os.File)
-	if !ok {
-		return nil, false
-	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, false
-	}
-	start, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil, false
-	}
-	size := max(info.Size()-start, 0)
-	return NewSource(io.NewSectionReader(f, start, size), size), true
-}
-
-// Size returns the length of the bundle in bytes.
-func (s *Source) Size() int64 { return s.size }
 
 // Close releases what the source holds open.
 func (s *Source) Close() error { return s.release() }
@@ -143,4 +95,9 @@ func nodeError(err error, path string) error {
 		return fmt.Errorf("ENOTDIR: not a directory, open '%s'", abs)
 	}
 	return err
+}
+
+// interrupted reports whether err says that a context ended.
+func interrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

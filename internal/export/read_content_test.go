@@ -23,7 +23,7 @@ import (
 func decodeLiteral(t testing.TB, literal []byte) (content []byte, canonical bool) {
 	t.Helper()
 	src := NewSource(bytes.NewReader(literal), int64(len(literal)))
-	d := src.newDecoded(context.Background(), span{kind: ecmajson.String, end: src.Size()})
+	d := src.newDecoded(context.Background(), span{kind: ecmajson.String, end: src.size})
 	content, err := io.ReadAll(iotest.OneByteReader(d))
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestReadBase64RoundTrip(t *testing.T) {
 		content := rapid.SliceOf(rapid.Byte()).Draw(t, "content")
 		literal := ecmajson.AppendString(nil, base64.StdEncoding.EncodeToString(content))
 		src := NewSource(bytes.NewReader(literal), int64(len(literal)))
-		d := src.newDecoded(context.Background(), span{kind: ecmajson.String, end: src.Size()})
+		d := src.newDecoded(context.Background(), span{kind: ecmajson.String, end: src.size})
 		got, err := io.ReadAll(d)
 		if err != nil || !bytes.Equal(got, content) || d.base64.lenient {
 			t.Fatalf("%x became %x (%v, lenient %v)", content, got, err, d.base64.lenient)

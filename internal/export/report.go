@@ -59,7 +59,9 @@ type Finding struct {
 // Error returns the text that the Node CLI prints for the finding.
 func (f Finding) Error() string { return f.Path + ": " + f.Message }
 
-// maxFindings is how many findings a report holds; a last one counts the rest.
+// maxFindings is how many findings of one severity a report holds; a last one
+// counts the rest. Each severity has its own limit, so that no number of notes
+// hides a failure.
 const maxFindings = 10_000
 
 // Report is what [Verify] has to say about a bundle.
@@ -92,17 +94,19 @@ type Report struct {
 
 	// ownWithheld is how many of Withheld are counted in FileCount.
 	ownWithheld int
-	// total counts findings, those beyond maxFindings included.
-	total int
-	// failed and unsettled count the findings of the first two severities.
-	failed, unsettled int
+	// failed, unsettled and noted count the findings of the three severities,
+	// those beyond maxFindings included.
+	failed, unsettled, noted int
 }
 
 // ErrorReport returns the report on a bundle that could not be read at all.
 func ErrorReport(input string, err error) Report {
 	r := Report{Overall: Broken, Input: input, Message: err.Error(), ErrorCode: "unreadable"}
-	if errors.Is(err, ErrNoInput) {
+	switch {
+	case errors.Is(err, ErrNoInput):
 		r.ErrorCode = "no_input"
+	case interrupted(err):
+		r.ErrorCode = "interrupted"
 	}
 	return r
 }
@@ -124,15 +128,25 @@ func (r Report) ExitCode() int {
 
 // add takes a finding.
 func (r *Report) add(f Finding) {
-	switch f.Severity {
+	count := r.count(f.Severity)
+	if *count++; *count <= maxFindings {
+		r.show(f)
+	}
+}
+
+// count returns the counter of a severity.
+func (r *Report) count(s Severity) *int {
+	switch s {
 	case SeverityFail:
-		r.failed++
+		return &r.failed
 	case SeverityUnverifiable:
-		r.unsettled++
+		return &r.unsettled
 	}
-	if r.total++; r.total > maxFindings {
-		return
-	}
+	return &r.noted
+}
+
+// show puts a finding on the lists.
+func (r *Report) show(f Finding) {
 	r.Findings = append(r.Findings, f)
 	if f.Severity == SeverityFail {
 		r.Errors = append(r.Errors, f.Error())
@@ -144,13 +158,14 @@ func (r *Report) conclude() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), strings.Compare(a.Path, b.Path))
 	})
-	if more := r.total - maxFindings; more > 0 {
-		last := Finding{
-			Code: CodeLimitFindings, Severity: SeverityNote, Path: "artifact",
-			Message: fmt.Sprintf("%d more findings are not shown", more),
+	for _, s := range []Severity{SeverityFail, SeverityUnverifiable, SeverityNote} {
+		if more := *r.count(s) - maxFindings; more > 0 {
+			// It weighs what the findings weigh that it stands for.
+			r.show(Finding{
+				Code: CodeLimitFindings, Severity: s, Path: "artifact",
+				Message: fmt.Sprintf("%d more findings are not shown", more),
+			})
 		}
-		r.Findings = append(r.Findings, last)
-		r.Errors = append(r.Errors, last.Error())
 	}
 	switch {
 	case r.failed > 0:

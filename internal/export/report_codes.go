@@ -67,7 +67,7 @@ const (
 	// CodeLimitSize and CodeLimitDepth are values that were not judged.
 	CodeLimitSize  Code = "limit.size"
 	CodeLimitDepth Code = "limit.depth"
-	// CodeLimitFindings stands for findings beyond the 10,000th.
+	// CodeLimitFindings stands for findings beyond the 10,000th of a severity.
 	CodeLimitFindings Code = "limit.findings"
 )
 

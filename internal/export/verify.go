@@ -95,7 +95,7 @@ func (v *verifier) broken(err error) Report {
 	case errors.As(err, &depth):
 		r.ErrorCode = "invalid_json"
 		r.Message = "Invalid JSON export artifact: " + depth.Error()
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case interrupted(err):
 		r.ErrorCode = "interrupted"
 		r.Message = "verification was interrupted: " + err.Error()
 	default:

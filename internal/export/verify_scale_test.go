@@ -109,7 +109,7 @@ func allocated(f func()) uint64 {
 
 func passes(tb testing.TB, path string) {
 	tb.Helper()
-	src, err := OpenSource(path)
+	src, err := OpenSource(context.Background(), path)
 	if err != nil {
 		tb.Fatal(err)
 	}
