@@ -99,7 +99,7 @@ type course struct {
 // undelivered then stays in the store. When ctx is done, running attempts end
 // as interrupted and are still recorded.
 //
-// A delivery whose attempt can't be recorded, at a second try neither, is not
+// A delivery whose attempt can't be recorded, not even at a second try, is not
 // given back: nobody has it before the store is closed. [Queue.Recover] would
 // say of it that its process died, while this one knows the outcome, and tells
 // it in the report.
