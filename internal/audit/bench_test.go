@@ -54,7 +54,7 @@ func BenchmarkReader(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, use := range map[string]func(RawLine){"lines": func(RawLine) {}, "objects": func(r RawLine) { r.Object() }, "entries": func(r RawLine) { r.Entry() }} {
+	for name, use := range map[string]func(RawLine){"lines": func(RawLine) {}, "objects": func(r RawLine) { isObject(r.Bytes) }, "entries": func(r RawLine) { r.Entry() }} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(size)
 			b.ReportAllocs()

@@ -5,16 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"os"
 	"path/filepath"
 	"time"
 )
 
-// Fragment is what a repair took out of the evidence: the beginning of a line
+// savedFragment is what a repair took out of the evidence: the beginning of a line
 // whose writer died.
-type Fragment struct {
+type savedFragment struct {
 	// Offset is where the bytes stood, from the start of the audit file. The
 	// file has blanks there now.
 	Offset int64 `json:"offset"`
@@ -26,42 +24,13 @@ type Fragment struct {
 	Bytes []byte `json:"bytes"`
 }
 
-// Fragments iterates over the records of a recovered file. A line that is no
-// record gives an error, and the iteration goes on. The last record may lack
-// its newline: the fragment is saved and its blanking is not finished. One
-// that is not complete is left out, because its bytes still stand in the
-// evidence.
-func Fragments(src io.Reader) iter.Seq2[Fragment, error] {
-	return func(yield func(Fragment, error) bool) {
-		r := NewReader(src, 0)
-		for {
-			line, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				yield(Fragment{}, fmt.Errorf("cannot read the recovered file: %w", err))
-				return
-			}
-			if !yield(parseFragment(line.Bytes)) {
-				return
-			}
-		}
-		if last, ok := r.Torn(); ok {
-			if f, err := parseFragment(last.Bytes); err == nil {
-				yield(f, nil)
-			}
-		}
-	}
-}
-
-func parseFragment(line []byte) (Fragment, error) {
-	var f Fragment
+func parseFragment(line []byte) (savedFragment, error) {
+	var f savedFragment
 	if err := json.Unmarshal(line, &f); err != nil {
-		return Fragment{}, fmt.Errorf("record of the recovered file: %w", err)
+		return savedFragment{}, fmt.Errorf("record of the recovered file: %w", err)
 	}
 	if f.Offset < 0 || f.Length != len(f.Bytes) || f.Length == 0 {
-		return Fragment{}, errors.New("record of the recovered file: length and bytes differ, or there are none")
+		return savedFragment{}, errors.New("record of the recovered file: length and bytes differ, or there are none")
 	}
 	return f, nil
 }

@@ -159,27 +159,6 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.drop())
 }
 
-// Snapshot opens the file for reading and returns its length at a moment when
-// no process that honours the lock is writing or repairing. The caller reads
-// that many bytes, whatever is appended meanwhile, and closes the file. The
-// error is [fs.ErrNotExist] when there is no file. It changes nothing.
-func (l *Log) Snapshot(ctx context.Context) (*os.File, int64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.lockTimeout, ErrLocked)
-	defer cancel()
-	f, _, err := l.openToRead()
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := waitLock(ctx, f, true); err != nil {
-		return nil, 0, errors.Join(l.wrap("lock", err), f.Close())
-	}
-	info, err := f.Stat()
-	if err = errors.Join(err, unlock(f)); err != nil {
-		return nil, 0, errors.Join(l.wrap("read", err), f.Close())
-	}
-	return f, info.Size(), nil
-}
-
 // locked runs do with the turn of this process and the lock of the file.
 func (l *Log) locked(ctx context.Context, do func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.lockTimeout, ErrLocked)
@@ -223,7 +202,7 @@ func (l *Log) lock(ctx context.Context) error {
 		if err := l.open(); err != nil {
 			return l.wrap("open", err)
 		}
-		if err := waitLock(ctx, l.file, false); err != nil {
+		if err := waitLock(ctx, l.file); err != nil {
 			return l.wrap("lock", err)
 		}
 		current, err := l.current()
@@ -242,10 +221,10 @@ func (l *Log) lock(ctx context.Context) error {
 // waitLock takes the lock on f as soon as it can be had. A process holds it
 // for microseconds, so asking again is cheaper than a thread that waits and
 // that nothing can call back.
-func waitLock(ctx context.Context, f *os.File, shared bool) error {
+func waitLock(ctx context.Context, f *os.File) error {
 	const shortest, longest = 50 * time.Microsecond, 2 * time.Millisecond
 	for pause := shortest; ; pause = min(2*pause, longest) {
-		err := tryLock(f, shared)
+		err := tryLock(f)
 		if !errors.Is(err, errHeld) {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"agentxchain/internal/delivery"
 )
 
 func record(tb testing.TB, l *Log, id string) {
@@ -110,7 +111,7 @@ func TestLockHeldByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if err := tryLock(other, false); err != nil {
+	if err := tryLock(other); err != nil {
 		t.Fatal(err)
 	}
 	l := New(f.path, Options{OwnDir: func() (string, error) { return f.own, nil }, LockTimeout: 20 * time.Millisecond})
@@ -126,9 +127,6 @@ func TestLockHeldByAnother(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if _, _, err := l.Snapshot(context.Background()); !errors.Is(err, ErrLocked) {
-		t.Errorf("snapshot: %v", err)
-	}
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := l.Record(gone, attempt("a", 1)); !errors.Is(err, context.Canceled) {
@@ -161,7 +159,7 @@ func TestFileReplacedWhileWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if err := tryLock(other, false); err != nil {
+	if err := tryLock(other); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error)
@@ -200,25 +198,6 @@ func TestRecordNeedsNoWaiting(t *testing.T) {
 	}
 }
 
-func TestSnapshot(t *testing.T) {
-	f := newFolder(t)
-	l := f.log(t)
-	if _, _, err := l.Snapshot(context.Background()); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("got %v", err)
-	}
-	record(t, l, "a")
-	file, size, err := l.Snapshot(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	record(t, l, "b")
-	got, err := io.ReadAll(io.LimitReader(file, size))
-	if err != nil || string(got) != line("a") {
-		t.Errorf("%q, %v", got, err)
-	}
-}
-
 func TestNotAFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		make func(path string) error
@@ -243,8 +222,8 @@ func TestNotAFile(t *testing.T) {
 			if _, err := l.Size(); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("size: %v", err)
 			}
-			if _, _, err := l.Snapshot(context.Background()); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("snapshot: %v", err)
+			if _, err := l.Recorded(0, []delivery.AttemptKey{{EventID: "a"}}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("recorded: %v", err)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -98,7 +99,7 @@ func (f folder) holding(tb testing.TB, content string) folder {
 
 func (f folder) content(tb testing.TB) string { return read(tb, f.path) }
 
-func (f folder) recovered(tb testing.TB) []Fragment {
+func (f folder) recovered(tb testing.TB) []savedFragment {
 	tb.Helper()
 	file, err := os.Open(filepath.Join(f.own, RecoveredName))
 	if os.IsNotExist(err) {
@@ -108,14 +109,21 @@ func (f folder) recovered(tb testing.TB) []Fragment {
 		tb.Fatal(err)
 	}
 	defer file.Close()
-	var list []Fragment
-	for fragment, err := range Fragments(file) {
+	var list []savedFragment
+	for r := NewReader(file, 0); ; {
+		line, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		fragment, err := parseFragment(line.Bytes)
 		if err != nil {
 			tb.Fatalf("recovered file: %v", err)
 		}
 		list = append(list, fragment)
 	}
-	return list
 }
 
 func write(tb testing.TB, path, content string) {

@@ -15,12 +15,8 @@ const noFollow = unix.O_NOFOLLOW
 // tryLock takes the advisory lock on f, or returns errHeld at once. On a file
 // system without flock it succeeds without a lock: evidence that is merely
 // appended is better than none.
-func tryLock(f *os.File, shared bool) error {
-	how := unix.LOCK_EX
-	if shared {
-		how = unix.LOCK_SH
-	}
-	err := flock(f, how|unix.LOCK_NB)
+func tryLock(f *os.File) error {
+	err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return errHeld
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/fixtures"
 )
 
@@ -202,7 +203,7 @@ func (c *contents) add(l RawLine) {
 		return
 	}
 	switch e, ok := l.Entry(); {
-	case l.Blank():
+	case ecmajson.IsBlank(l.Bytes):
 		c.blank++
 	case ok && bytes.Equal(l.Bytes, bytes.TrimSuffix(expected(e), []byte("\n"))):
 		c.ours[e.EventID]++

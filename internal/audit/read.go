@@ -26,13 +26,7 @@ type RawLine struct {
 	Bytes []byte
 }
 
-// Blank reports whether the line holds nothing but white space (ECMAScript's,
-// as the Node CLI skips it). Repairs leave blank lines; no reader counts them.
-func (l RawLine) Blank() bool { return ecmajson.IsBlank(l.Bytes) }
-
-// Object reports whether the line is one JSON object.
-func (l RawLine) Object() bool { return isObject(l.Bytes) }
-
+// isObject reports whether b is one JSON object.
 func isObject(b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	return len(b) > 0 && b[0] == '{' && json.Valid(b)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"agentxchain/internal/delivery"
+	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/fixtures"
 )
 
@@ -75,7 +76,7 @@ func TestReaderLines(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got = append(got, line{l.Offset, string(l.Bytes), l.Object(), l.Blank()})
+				got = append(got, line{l.Offset, string(l.Bytes), isObject(l.Bytes), ecmajson.IsBlank(l.Bytes)})
 			}
 			if diff := cmp.Diff(c.lines, got); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)
@@ -125,7 +126,7 @@ func FuzzReader(f *testing.F) {
 			if l.Offset != int64(len(again)) || bytes.IndexByte(l.Bytes, '\n') >= 0 {
 				t.Fatalf("line %q at %d", l.Bytes, l.Offset)
 			}
-			if _, ok := l.Entry(); ok && !l.Object() {
+			if _, ok := l.Entry(); ok && !isObject(l.Bytes) {
 				t.Fatalf("an entry but no object: %q", l.Bytes)
 			}
 			again = append(append(again, l.Bytes...), '\n')

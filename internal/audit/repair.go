@@ -150,7 +150,7 @@ func (l *Log) resume(j *journal) error {
 // touched where it still holds those bytes, in part blanked perhaps, as a
 // fragment of a line: it may have been replaced, and the journal may have
 // come with somebody's repository.
-func (l *Log) resumeBlanking(j *journal, f Fragment) error {
+func (l *Log) resumeBlanking(j *journal, f savedFragment) error {
 	line, closed, err := lineAt(l.file, f.Offset)
 	if err != nil && !errors.Is(err, errTooLong) {
 		return l.wrap("read", err)

@@ -333,7 +333,7 @@ func TestRepairOfAnotherIsResumed(t *testing.T) {
 // recordOf returns the record of a finished repair, without its newline.
 func recordOf(tb testing.TB, offset int64, fragment string) string {
 	tb.Helper()
-	b, err := json.Marshal(Fragment{Offset: offset, Length: len(fragment), RecoveredAt: instant, Bytes: []byte(fragment)})
+	b, err := json.Marshal(savedFragment{Offset: offset, Length: len(fragment), RecoveredAt: instant, Bytes: []byte(fragment)})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -373,32 +373,22 @@ func TestForeignJournal(t *testing.T) {
 	}
 }
 
-func TestFragments(t *testing.T) {
-	one, two := recordOf(t, 0, "x"), recordOf(t, 9, "\x00\xff")
+func TestParseFragment(t *testing.T) {
 	for name, c := range map[string]struct {
-		content string
-		good    []int64
-		bad     int
+		record string
+		want   int64
+		ok     bool
 	}{
-		"none":              {"", nil, 0},
-		"closed":            {one + "\n" + two + "\n", []int64{0, 9}, 0},
-		"last not closed":   {one + "\n" + two, []int64{0, 9}, 0},
-		"last not complete": {one + "\n" + two[:20], []int64{0}, 0},
-		"garbage between":   {one + "\nx\n" + two + "\n", []int64{0, 9}, 1},
-		"wrong length":      {`{"offset":0,"length":5,"bytes":"AA=="}` + "\n", nil, 1},
+		"whole":           {recordOf(t, 9, "\x00\xff"), 9, true},
+		"cut short":       {recordOf(t, 9, "x")[:20], 0, false},
+		"no record":       {"x", 0, false},
+		"wrong length":    {`{"offset":0,"length":5,"bytes":"AA=="}`, 0, false},
+		"negative offset": {`{"offset":-1,"length":1,"bytes":"AA=="}`, 0, false},
+		"no bytes":        {`{"offset":0,"length":0,"bytes":""}`, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var good []int64
-			bad := 0
-			for fragment, err := range Fragments(strings.NewReader(c.content)) {
-				if err != nil {
-					bad++
-					continue
-				}
-				good = append(good, fragment.Offset)
-			}
-			if diff := cmp.Diff(c.good, good); diff != "" || bad != c.bad {
-				t.Errorf("%d bad (-want +got):\n%s", bad, diff)
+			if f, err := parseFragment([]byte(c.record)); f.Offset != c.want || (err == nil) != c.ok {
+				t.Errorf("offset %d, %v", f.Offset, err)
 			}
 		})
 	}

@@ -149,6 +149,9 @@ func appendInteger(dst []byte, n *int64) []byte {
 // and with any white space, each once and of its type; no empty strings, no
 // bytes that are not UTF-8, nothing after the object. Parse and
 // [Envelope.Append] undo each other. The error is a [*SizeError] or an [*InputError].
+//
+// Nothing that sends calls it: it is for those who receive envelopes or keep
+// them, `listen` and the stores of `serve`.
 func Parse(body []byte) (Envelope, error) {
 	const name = "envelope"
 	if len(body) > MaxBytes {

@@ -53,5 +53,5 @@ func Example() {
 	// "to":"build",
 	// "gate":"signoff",
 	// "requested_by_turn":null}}
-	// [payload.requested_by_turn: not known from the project's state; it is null]
+	// [{payload.requested_by_turn not known from the project's state; it is null}]
 }

@@ -42,9 +42,6 @@ type Warning struct {
 	Message string
 }
 
-// String returns the path and the message in one line.
-func (w Warning) String() string { return w.Field + ": " + w.Message }
-
 // SizeError says that something is longer than [MaxBytes].
 type SizeError struct {
 	// What is too long, such as "envelope".

@@ -75,7 +75,7 @@ func TestMintOfNothingIsWhole(t *testing.T) {
 	if want := `{"id":"unknown","name":"Unknown","root":null},"run":{"run_id":null,"status":null,"phase":null},"turn":null,"payload":{}}`; after != want {
 		t.Errorf("body ends in\n%s\nwant\n%s", after, want)
 	}
-	if len(warnings) != 7 || warnings[0].String() != "payload.category: is missing" {
+	if len(warnings) != 7 || warnings[0] != (events.Warning{Field: "payload.category", Message: "is missing"}) {
 		t.Errorf("warnings %v", warnings)
 	}
 }
@@ -168,7 +168,7 @@ func TestMintWarnsAboutWhatIsStillUnknown(t *testing.T) {
 func messages(warnings []events.Warning) []string {
 	var list []string
 	for _, w := range warnings {
-		list = append(list, w.String())
+		list = append(list, w.Field+": "+w.Message)
 	}
 	return list
 }

@@ -16,7 +16,9 @@ const sideBySide = 8
 
 // Recover settles what dead processes left: an attempt that the evidence
 // knows is settled as it says, every other one is recorded as
-// unknown_outcome, once, and its delivery stays for a retry.
+// unknown_outcome, once, and its delivery stays for a retry. It does not touch
+// what [Queue.Drain] left without a record, and after that does not wait for
+// the evidence once more.
 //
 // Call it before a command that shows or retries the backlog, and after
 // [Queue.Drain] in one that sends an event of its own: looking into a folder
@@ -146,17 +148,17 @@ func (q *Queue) Retry(ctx context.Context, eventIDs ...string) ([]Report, error)
 		}
 		return q.each(len(intents), func(i int) (Report, bool) { return q.again(ctx, intents[i]), true }), nil
 	}
-	ids, err := q.pendingEvents(ctx)
-	reports := q.each(len(ids), func(i int) (Report, bool) {
+	pending, err := q.pendingEvents(ctx)
+	reports := q.each(len(pending), func(i int) (Report, bool) {
 		if ctx.Err() != nil {
 			return Report{}, false
 		}
-		in, err := q.opts.Store.Claim(ctx, ids[i])
+		in, err := q.opts.Store.Claim(ctx, pending[i].ID)
 		if errors.Is(err, delivery.ErrBusy) || errors.Is(err, delivery.ErrUnknown) {
 			return Report{}, false
 		}
 		if err != nil {
-			return Report{Event: events.Event{ID: ids[i]}, Err: err}, true
+			return Report{Event: pending[i], Err: err}, true
 		}
 		return q.again(ctx, in), true
 	})
@@ -187,18 +189,18 @@ func (q *Queue) each(n int, f func(int) (Report, bool)) []Report {
 	return reports
 }
 
-// pendingEvents lists the events of [Queue.Pending], each once.
-func (q *Queue) pendingEvents(ctx context.Context) ([]string, error) {
+// pendingEvents lists the events of [Queue.Pending], each once, without Body.
+func (q *Queue) pendingEvents(ctx context.Context) ([]events.Event, error) {
 	ds, err := q.Pending(ctx)
-	var ids []string
+	var list []events.Event
 	seen := make(map[string]bool)
 	for _, d := range ds {
-		if id := d.Event.ID; !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
+		if !seen[d.Event.ID] {
+			seen[d.Event.ID] = true
+			list = append(list, d.Event)
 		}
 	}
-	return ids, err
+	return list, err
 }
 
 // claim takes all of the given events or none.
@@ -277,9 +279,10 @@ func (q *Queue) begin(ctx context.Context, b *Batch, ds []delivery.Delivery) err
 	return wrap("store the next attempt", q.opts.Store.Begin(ctx, b.intent))
 }
 
-// Discard gives up on every undelivered delivery of an event, and records
-// that with the reason discarded and why as the message, one line for people. It returns what was
-// recorded. Without a record nothing is discarded. The error is
+// Discard gives up on every undelivered delivery of an event, and records that
+// with the reason discarded and why as the message, one line for people. It
+// returns what was recorded, also with an error: then the store kept what the
+// evidence says is gone. Without a record nothing is discarded. The error is
 // [delivery.ErrUnknown] or [delivery.ErrBusy] when the event can't be had.
 func (q *Queue) Discard(ctx context.Context, eventID, why string) ([]delivery.Attempt, error) {
 	in, err := q.opts.Store.Claim(ctx, eventID)
@@ -304,7 +307,8 @@ func (q *Queue) expire(ctx context.Context) (warning, err error) {
 	return wrap("look for old deliveries", unread), wrap("discard old deliveries", err)
 }
 
-// giveUp records r for every claimed delivery and discards it. The record
+// giveUp records r for every claimed delivery and discards it. What it returns
+// is on record, even with an error. The record
 // counts as the delivery's next attempt, so that its key is unique. A crash
 // between the two makes the next one record it again: better twice than never.
 func (q *Queue) giveUp(ctx context.Context, intents []delivery.Intent, r delivery.Result) ([]delivery.Attempt, error) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/outbox"
 	"agentxchain/internal/queue"
@@ -234,6 +236,22 @@ func TestRetryNotStored(t *testing.T) {
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 pending server_error")
 }
 
+// Of an event that can't be had, a report tells all that the list knows.
+func TestRetryNotClaimed(t *testing.T) {
+	w := newWorld(t, t.TempDir(), answer(down))
+	sent := w.emit(t.Context(), "e1", 2, 1).Event
+	w.store = &faulty{Store: w.box, op: "claim"}
+	reports, err := w.queue().Retry(t.Context())
+	must(t, err)
+	if len(reports) != 1 || !errors.Is(reports[0].Err, errRefused) {
+		t.Fatalf("reports %+v", reports)
+	}
+	sent.Body = nil
+	if d := cmp.Diff(sent, reports[0].Event); d != "" {
+		t.Errorf("event (-want +got):\n%s", d)
+	}
+}
+
 // A retry that is interrupted before it begins changes nothing.
 func TestRetryNotBegun(t *testing.T) {
 	w := newWorld(t, t.TempDir(), answer(gone))
@@ -263,6 +281,18 @@ func TestDiscard(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	wantLines(t, "pending without evidence", w.pending(t), "e2 hook1 1 pending server_error")
+}
+
+// What is on record is told, although the store could not follow.
+func TestDiscardNotFinished(t *testing.T) {
+	w := newWorld(t, t.TempDir(), answer(down))
+	w.emit(t.Context(), "e1", 2, 1)
+	w.store = &faulty{Store: w.box, op: "finish"}
+	done, err := w.queue().Discard(t.Context(), "e1", "enough")
+	if !errors.Is(err, errRefused) || len(done) != 2 || done[0].Result.Reason != delivery.ReasonDiscarded {
+		t.Errorf("discarded %+v, error is %v", done, err)
+	}
+	wantLines(t, "evidence", w.lines(t)[2:], "e1 hook1 2 discarded", "e1 hook2 2 discarded")
 }
 
 // Before it is given up, what a crash left is settled: one that is delivered

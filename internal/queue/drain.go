@@ -12,9 +12,19 @@ import (
 	"agentxchain/internal/events"
 )
 
-// recordTime bounds the writing of evidence after the command's own time is
-// over. It is longer than the audit waits for its lock.
-const recordTime = 10 * time.Second
+const (
+	// recordTime is how long a queue waits for other writers of the evidence,
+	// from the first attempt that had to wait to the next that is recorded.
+	recordTime = 5 * time.Second
+	// recordGrace is what each record may wait all the same when recordTime is
+	// used up: writers that are well have the lock for microseconds.
+	recordGrace = 100 * time.Millisecond
+	// settleTime bounds what is done after the command's own time is over.
+	settleTime = 2 * recordTime
+)
+
+// errBusy is why a record was not waited for any longer.
+var errBusy = errors.New("another process kept the evidence busy all the time; is one stopped or stuck?")
 
 // Batch is an event that was submitted and waits for [Queue.Drain].
 type Batch struct {
@@ -88,6 +98,11 @@ type course struct {
 // out of attempts, or a wait would end after the deadline of ctx; what is
 // undelivered then stays in the store. When ctx is done, running attempts end
 // as interrupted and are still recorded.
+//
+// A delivery whose attempt can't be recorded, not even at a second try, is not
+// given back: nobody has it before the store is closed. [Queue.Recover] would
+// say of it that its process died, while this one knows the outcome, and tells
+// it in the report.
 func (q *Queue) Drain(ctx context.Context, b *Batch) Report {
 	courses := make([]course, len(b.intent.Deliveries))
 	var running sync.WaitGroup
@@ -126,6 +141,12 @@ func (q *Queue) attempt(ctx context.Context, c *course) bool {
 		c.unrecorded = append(c.unrecorded, a)
 		return false
 	}
+	return q.plan(c, a)
+}
+
+// plan sets c.d to how it stands after a, its last attempt, which is on
+// record. It reports whether there is to be another.
+func (q *Queue) plan(c *course, a delivery.Attempt) bool {
 	c.d.LastReason, c.d.LastMessage = a.Result.Reason, a.Result.Message
 	if a.Result.Delivered {
 		c.d.Status, c.d.NextAt = delivery.Delivered, time.Time{}
@@ -160,9 +181,41 @@ func (q *Queue) send(ctx context.Context, d delivery.Delivery) delivery.Result {
 // record writes evidence. It does so even when ctx is done: what was sent must
 // not go unrecorded because somebody is in a hurry.
 func (q *Queue) record(ctx context.Context, attempts ...delivery.Attempt) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	ctx, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), q.busy.begin(time.Now()), errBusy)
 	defer cancel()
-	return wrap("record the attempt", q.opts.Audit.Record(ctx, attempts...))
+	err := q.opts.Audit.Record(ctx, attempts...)
+	if err == nil {
+		q.busy.clear()
+	}
+	return wrap("record the attempt", err)
+}
+
+// patience bounds how long one queue waits for the evidence in total. Targets
+// end one after the other; if each waited for itself, a writer that is stuck
+// would hold up the command once per target.
+type patience struct {
+	mu  sync.Mutex
+	end time.Time // zero unless a record has been waited for since the last success
+}
+
+// begin returns until when a record that begins now may wait.
+func (p *patience) begin(now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.end.IsZero() {
+		p.end = now.Add(recordTime)
+	}
+	if least := now.Add(recordGrace); p.end.Before(least) {
+		return least
+	}
+	return p.end
+}
+
+// clear says that the evidence can be had.
+func (p *patience) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end = time.Time{}
 }
 
 // wait waits until next, if that is before the deadline of ctx. It reports
@@ -201,10 +254,12 @@ func (q *Queue) beginAgain(ctx context.Context, b *Batch, c *course) bool {
 	return true
 }
 
-// settle syncs the evidence, gives the deliveries back and reports.
+// settle syncs the evidence, gives the deliveries back and reports. One that
+// is Sending has no record; it is not given back.
 func (q *Queue) settle(ctx context.Context, b *Batch, courses []course) Report {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
+	q.recordAgain(ctx, b, courses)
 	r := Report{Event: b.event}
 	unsynced := wrap("sync the evidence", q.sync(courses))
 	errs := []error{b.err, unsynced}
@@ -219,7 +274,9 @@ func (q *Queue) settle(ctx context.Context, b *Batch, courses []course) Report {
 		r.Outcomes = append(r.Outcomes, o)
 		r.Unrecorded = append(r.Unrecorded, c.unrecorded...)
 		errs = append(errs, c.err)
-		back = append(back, c.d)
+		if c.d.Status != delivery.Sending {
+			back = append(back, c.d)
+		}
 	}
 	if b.stored {
 		errs = append(errs, wrap("update the stored event", q.giveBack(ctx, back)))
@@ -230,6 +287,42 @@ func (q *Queue) settle(ctx context.Context, b *Batch, courses []course) Report {
 	}
 	r.Err = errors.Join(errs...)
 	return r
+}
+
+// recordAgain tries once more to record what the evidence refused. What it
+// holds already, because the first try failed after it wrote, is not recorded
+// twice. When this fails too, the courses keep the errors of the first try.
+func (q *Queue) recordAgain(ctx context.Context, b *Batch, courses []course) {
+	var keys []delivery.AttemptKey
+	for _, c := range courses {
+		for _, a := range c.unrecorded {
+			keys = append(keys, a.Key())
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	known, err := q.opts.Audit.Recorded(b.intent.AuditOffset, keys)
+	if err != nil {
+		return
+	}
+	var missing []delivery.Attempt
+	for _, c := range courses {
+		for _, a := range c.unrecorded {
+			if _, ok := known[a.Key()]; !ok {
+				missing = append(missing, a)
+			}
+		}
+	}
+	if len(missing) > 0 && q.record(ctx, missing...) != nil {
+		return
+	}
+	for i := range courses {
+		if c := &courses[i]; len(c.unrecorded) > 0 {
+			q.plan(c, c.unrecorded[0]) // a course ends with the first
+			c.unrecorded, c.err = nil, nil
+		}
+	}
 }
 
 // sync makes the evidence of these courses durable, if there is any. A sync
@@ -249,8 +342,8 @@ func (q *Queue) sync(courses []course) error {
 	return q.opts.Audit.Sync()
 }
 
-// uncertain gives c when its evidence may be lost: the delivery is an orphan,
-// which the next recovery compares with what the evidence then holds.
+// uncertain gives c when its evidence may be lost: the delivery is Sending. A
+// later process compares it with what the evidence then holds.
 func uncertain(c course) course {
 	last := c.made[len(c.made)-1]
 	c.d, c.unrecorded = last.Delivery, c.made

@@ -313,6 +313,7 @@ func TestEvidenceRefuses(t *testing.T) {
 		t.Errorf("unrecorded: %+v", r.Unrecorded)
 	}
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
+	must(t, w.box.Close()) // the process ends, and another begins
 	if r := w.queue().Recover(t.Context()); !errors.Is(r.Err, errRefused) || len(r.Attempts) > 0 {
 		t.Errorf("recovery without evidence: %+v", r)
 	}
@@ -323,6 +324,141 @@ func TestEvidenceRefuses(t *testing.T) {
 	}
 	wantLines(t, "evidence", w.lines(t), "e1 hook1 1 unknown_outcome", "e1 hook2 1 unknown_outcome")
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 failed unknown_outcome", "e1 hook2 1 failed unknown_outcome")
+}
+
+// A process says nothing on record of its own attempts but what it knows, and
+// sends nothing again, when evidence that refused can be written later.
+func TestEvidenceRefusesForAWhile(t *testing.T) {
+	sent := newReceiver()
+	w := newWorld(t, t.TempDir(), sent.sender(func(d delivery.Delivery) delivery.Result {
+		if d.Target.Name == "hook1" {
+			return good
+		}
+		return down
+	}))
+	w.evidence.refuse = errRefused
+	ev, ms := event("e1", 2)
+	q := w.queue()
+	b, err := q.Submit(t.Context(), ev, ms)
+	must(t, err)
+	if r := q.Drain(t.Context(), b); !errors.Is(r.Err, errRefused) || len(r.Unrecorded) != 2 {
+		t.Errorf("%d unrecorded, error is %v", len(r.Unrecorded), r.Err)
+	}
+	w.evidence.refuse = nil
+	if r := q.Recover(t.Context()); r.Err != nil || r.Warning != nil || len(r.Attempts) > 0 {
+		t.Errorf("recovery: %+v", r)
+	}
+	reports, err := q.Retry(t.Context())
+	must(t, err)
+	if len(reports) > 0 {
+		t.Errorf("retried %+v", reports)
+	}
+	wantLines(t, "evidence", w.lines(t))
+	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
+	for k, times := range sent.seen {
+		if times != 1 {
+			t.Errorf("%+v was sent %d times", k, times)
+		}
+	}
+	// Events that come later are as usual.
+	must(t, w.emit(t.Context(), "e2", 1, 1).Err)
+	wantLines(t, "evidence", w.lines(t), "e2 hook1 1 delivered")
+}
+
+// recordFault is evidence whose first records fail, with either ending.
+type recordFault struct {
+	*evidence
+	mu        sync.Mutex
+	failures  int
+	persisted bool
+}
+
+func (f *recordFault) Record(ctx context.Context, attempts ...delivery.Attempt) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failures == 0 {
+		return f.evidence.Record(ctx, attempts...)
+	}
+	f.failures--
+	if f.persisted {
+		return errors.Join(errRefused, f.evidence.Record(ctx, attempts...))
+	}
+	return errRefused
+}
+
+// Evidence that refuses as an attempt ends is asked again at the end of the
+// command. What it then takes is as if nothing had been, once.
+func TestRecordedAtTheSecondTry(t *testing.T) {
+	for _, failures := range []int{1, 2} {
+		for _, persisted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d failures, persisted %v", failures, persisted), func(t *testing.T) {
+				w := newWorld(t, t.TempDir(), senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+					if d.Target.Name == "hook1" {
+						return good
+					}
+					return down
+				}))
+				q := queue.New(queue.Options{
+					Store: w.box, Audit: &recordFault{evidence: w.evidence, failures: failures, persisted: persisted},
+					Senders: map[delivery.Channel]queue.Sender{delivery.Webhook: w.send}, Policy: w.opts.Policy,
+				})
+				ev, ms := event("e1", 2)
+				b, err := q.Submit(t.Context(), ev, ms)
+				must(t, err)
+				r := q.Drain(t.Context(), b)
+				must(t, r.Err)
+				if len(r.Unrecorded) > 0 || w.evidence.syncs != 1 {
+					t.Errorf("%d syncs, unrecorded: %+v", w.evidence.syncs, r.Unrecorded)
+				}
+				wantLines(t, "states", states(r), "hook1 delivered 1", "hook2 failed 1")
+				wantLines(t, "evidence", sorted(w.lines(t)), "e1 hook1 1 delivered", "e1 hook2 1 server_error")
+				wantLines(t, "pending", w.pending(t), "e1 hook2 1 pending server_error")
+			})
+		}
+	}
+}
+
+// A stuck writer holds a command up for five seconds, not once per target,
+// second try and orphan.
+func TestEvidenceStuck(t *testing.T) {
+	dir := t.TempDir()
+	crash(t, dir, "e0", 2)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, dir, senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+			switch d.Target.Name {
+			case "hook2":
+				time.Sleep(3 * time.Second) //nolint:forbidigo // the fake clock's time
+			case "hook3":
+				time.Sleep(4 * time.Second) //nolint:forbidigo // the fake clock's time
+			}
+			return good
+		}))
+		w.evidence.stuck = true
+		begin := time.Now()
+		ev, ms := event("e1", 3)
+		q := w.queue()
+		b, err := q.Submit(t.Context(), ev, ms)
+		must(t, err)
+		r := q.Drain(t.Context(), b)
+		if len(r.Unrecorded) != 3 || r.Err == nil || errors.Is(r.Err, context.DeadlineExceeded) {
+			t.Errorf("%d unrecorded, error is %v", len(r.Unrecorded), r.Err)
+		}
+		if found := q.Recover(t.Context()); found.Err == nil || len(found.Attempts) > 0 {
+			t.Errorf("recovery: %+v", found)
+		}
+		if took := time.Since(begin); took < 5*time.Second || took >= 6*time.Second {
+			t.Errorf("took %v", took)
+		}
+		// A writer that is well again is waited for as before.
+		w.evidence.stuck = false
+		must(t, q.Recover(t.Context()).Err)
+		wantLines(t, "evidence", w.lines(t), "e0 hook1 1 unknown_outcome", "e0 hook2 1 unknown_outcome")
+		w.evidence.stuck = true
+		begin = time.Now()
+		if _, err := q.Discard(t.Context(), "e0", "x"); err == nil || time.Since(begin) != 5*time.Second {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+	})
 }
 
 // Evidence that can't be synced is no evidence yet, and a later sync does not
@@ -342,6 +478,7 @@ func TestSyncRefuses(t *testing.T) {
 	}
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 sending ", "e1 hook2 1 sending ")
 	w.evidence.unsynced = nil
+	must(t, w.box.Close()) // the process ends, and another begins
 	found := recovered(t, w)
 	if len(found) > 0 {
 		t.Errorf("recovered %+v", found)
@@ -365,6 +502,11 @@ func (f *faulty) fail(op string, do func() error) error {
 		return errors.Join(errRefused, do())
 	}
 	return errRefused
+}
+
+func (f *faulty) Claim(ctx context.Context, id string) (in delivery.Intent, err error) {
+	err = f.fail("claim", func() error { in, err = f.Store.Claim(ctx, id); return err })
+	return in, err
 }
 
 func (f *faulty) Add(ctx context.Context, in delivery.Intent) error {

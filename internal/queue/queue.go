@@ -14,7 +14,12 @@
 //
 // If the intent or the evidence can't be written, every target is attempted
 // once all the same, because an alert is worth more than its record. The
-// report carries the attempts that have no record and an error.
+// report carries the attempts that have no record and an error. The store
+// keeps them claimed until it is closed: only a later process, which can't
+// know better, records them as unknown_outcome.
+//
+// A queue waits for the evidence for five seconds in total, not for each
+// attempt, until it can be written again.
 package queue
 
 import (
@@ -36,7 +41,8 @@ type Sender interface {
 // Recorder writes evidence.
 type Recorder interface {
 	// Record appends one line per attempt. After an error none of them counts
-	// as recorded. It is safe for concurrent use.
+	// as recorded, unless Recorded knows it. The end of ctx ends the wait for
+	// other writers, nothing else. It is safe for concurrent use.
 	Record(ctx context.Context, attempts ...delivery.Attempt) error
 	// Sync makes what was recorded survive a loss of power.
 	Sync() error
@@ -95,8 +101,9 @@ type Lister interface {
 	List(ctx context.Context) ([]delivery.Delivery, error)
 }
 
-// Store is where deliveries live: files or a database. One value is one owner.
-// It is safe for concurrent use.
+// Store is where deliveries live: files or a database. One value is one owner,
+// which has what it claimed until that is finished or the store is closed.
+// Neither it nor others are given that meanwhile. It is safe for concurrent use.
 type Store interface {
 	Keeper
 	Backlog
@@ -130,6 +137,7 @@ type Options struct {
 // itself: every method returns when its work is done.
 type Queue struct {
 	opts Options
+	busy patience
 }
 
 // New returns a queue.
@@ -197,7 +205,7 @@ type Report struct {
 	// Outcomes has one entry per target, in the order of the targets.
 	Outcomes []Outcome
 	// Unrecorded are the attempts that are not in the evidence for certain.
-	// They must be shown whole.
+	// They must be shown whole: nothing else of this process tells of them.
 	Unrecorded []delivery.Attempt
 	// Err joins what could not be written, to the evidence or the store; nil
 	// when everything was.

@@ -51,16 +51,19 @@ type evidence struct {
 	path string
 	// refuse and unsynced make the evidence fail.
 	refuse, unsynced error
-	mu               sync.Mutex
-	syncs            int
+	// stuck says that another writer has the lock and keeps it.
+	stuck bool
+	mu    sync.Mutex
+	syncs int
 }
 
 func (e *evidence) Record(ctx context.Context, attempts ...delivery.Attempt) error {
 	if e.refuse != nil {
 		return e.refuse
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if e.stuck {
+		<-ctx.Done()
+		return context.Cause(ctx)
 	}
 	b, err := linesOf(attempts)
 	if err != nil {
