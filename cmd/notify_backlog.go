@@ -197,7 +197,7 @@ func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) err
 			return cannot("outbox", err)
 		}
 		attempts, err := p.queue.Discard(ctx, id, reason)
-		if err != nil {
+		if err != nil && len(attempts) == 0 {
 			return backlogFailure(err)
 		}
 		lines := make([]*ecmajson.Value, len(attempts))
@@ -208,7 +208,11 @@ func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) err
 			}
 		}
 		if asJSON {
-			a.printJSON(ecmajson.NewObject().Set("event_id", ecmajson.NewString(id)).Set("targets", ecmajson.NewArray(lines...)))
+			a.printJSON(withError(ecmajson.NewObject().Set("event_id", ecmajson.NewString(id)).Set("targets", ecmajson.NewArray(lines...)), err))
+		}
+		if err != nil { // recorded, but still in the outbox
+			fmt.Fprintf(a.Stderr, "agentxchain: %v\n", err)
+			return verdict(exitCannot)
 		}
 		return nil
 	})
