@@ -80,7 +80,7 @@ func interruptible(ctx context.Context, r io.Reader) (stream io.Reader, stop fun
 	ignore := context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
 	return out, func() {
 		ignore()
-		out.Close() // ends the goroutine when it next has something
+		_ = out.Close() // ends the goroutine when it next has something
 	}
 }
 
