@@ -4,8 +4,10 @@ package cmd_test
 
 import (
 	"bytes"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -25,34 +27,131 @@ func TestKilledEmits(t *testing.T) {
 	if testing.Short() {
 		perWindow = 4
 	}
-	k := &killer{requests: make(chan chan struct{})}
-	a := receive(t, k.answer)
-	dir := project(t, to("good", a.URL))
-	kills := 0
+	k := &killer{requests: make(chan chan struct{}), stages: map[stage]int{}}
+	k.receiver = receive(t, k.answer)
+	k.dir = project(t, to("good", k.receiver.URL))
 	for range perWindow {
-		k.killWhileWaiting(t, dir)
-		checkAfterKill(t, dir)
-		k.killAfterAnswer(t, dir)
-		checkAfterKill(t, dir)
-		kills += 2
+		if s := k.judge(t, k.killWhileWaiting); s != seenUnrecorded {
+			t.Errorf("killed while the receiver was thinking: %s", s)
+		}
+		k.judge(t, k.killAfterAnswer)
 	}
 	k.pass()
-	for range 4 * perWindow {
-		killAfter(t, dir, time.Duration(rand.IntN(12_000))*time.Microsecond)
-		kills++
+	whole := k.takes(t)
+	clear(k.stages)
+	atRandom, within := 10*perWindow, whole+whole/4
+	for range atRandom {
+		k.judge(t, func(t *testing.T) { killAfter(t, k.dir, rand.N(within)) })
 	}
-	checkAfterKill(t, dir)
-	recoverTwice(t, dir)
-	judgeKills(t, dir, a.seen())
-	ran(t, "kill -9 of the real binary", kills)
+	t.Logf("%d kills at random within %v of the start, by what they left: %v", atRandom, within, k.stages)
+	recoverTwice(t, k.dir)
+	judgeKills(t, k.dir, k.receiver.seen())
+	checkLeftovers(t, k.dir)
+	ran(t, "kill -9 of the real binary", k.kills)
 }
+
+// recoverEvery is how many kills leave something before two commands find it.
+const recoverEvery = 5
 
 // killer is the receiver's side of the kills: it holds each request until it
 // is told to answer, or answers at once after pass.
 type killer struct {
 	requests chan chan struct{}
+	receiver *receiver
+	dir      string
+	stages   map[stage]int
+	kills    int
 	mu       sync.Mutex
 	open     bool
+}
+
+// judge kills one emit, wants what lies there then to be exportable and
+// valid, and tells how far the emit came.
+func (k *killer) judge(t *testing.T, killOne func(*testing.T)) stage {
+	t.Helper()
+	before := look(t, k.dir)
+	killOne(t)
+	after := look(t, k.dir)
+	checkAfterKill(t, k.dir)
+	// By now the receiver has read what lay in its socket when the sender died.
+	s := stageOf(t, before, after, k.receiver.seen())
+	k.stages[s]++
+	if k.kills++; k.kills%recoverEvery == 0 {
+		recoverTwice(t, k.dir)
+	}
+	return s
+}
+
+// takes measures an emit that nobody kills, the fastest of three.
+func (k *killer) takes(t *testing.T) time.Duration {
+	t.Helper()
+	least := time.Hour
+	for range 3 {
+		start := time.Now()
+		execute(t, k.dir, nil, "notify", "emit", "run_blocked").want(t, 0)
+		least = min(least, time.Since(start))
+	}
+	return least
+}
+
+// stage is how far an emit came before it was killed.
+type stage string
+
+const (
+	noIntent       stage = "no intent"
+	intentUnseen   stage = "intent, not seen by the receiver"
+	seenUnrecorded stage = "seen by the receiver, no audit line"
+	recordedLive   stage = "audit line, intent still live"
+	allDone        stage = "all done"
+)
+
+// traces are the events that a project's files know: those with a live intent
+// and those with an audit line.
+type traces struct{ live, recorded map[string]bool }
+
+func look(t *testing.T, dir string) traces {
+	t.Helper()
+	found := traces{map[string]bool{}, map[string]bool{}}
+	entries, err := filepath.Glob(filepath.Join(dir, livePath, "*.intent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range entries {
+		found.live[strings.TrimSuffix(filepath.Base(p), ".intent")] = true
+	}
+	for _, line := range auditLines(t, dir) {
+		id, _ := line["event_id"].(string)
+		found.recorded[id] = true
+	}
+	return found
+}
+
+// stageOf tells how far the one emit between two looks came.
+func stageOf(t *testing.T, before, after traces, seen map[string]int) stage {
+	t.Helper()
+	fresh := map[string]bool{}
+	for _, ids := range []map[string]bool{after.live, after.recorded} {
+		for id := range ids {
+			if !before.live[id] && !before.recorded[id] {
+				fresh[id] = true
+			}
+		}
+	}
+	if len(fresh) > 1 {
+		t.Errorf("one emit left traces of %d events: %v", len(fresh), fresh)
+	}
+	for id := range fresh {
+		switch {
+		case !after.live[id]:
+			return allDone
+		case after.recorded[id]:
+			return recordedLive
+		case seen[id] > 0:
+			return seenUnrecorded
+		}
+		return intentUnseen
+	}
+	return noIntent
 }
 
 func (k *killer) pass() {
@@ -93,21 +192,24 @@ func kill(t *testing.T, c *exec.Cmd) {
 	_ = c.Wait()
 }
 
-func (k *killer) killWhileWaiting(t *testing.T, dir string) {
-	c := startEmit(t, dir)
+func (k *killer) killWhileWaiting(t *testing.T) {
+	t.Helper()
+	c := startEmit(t, k.dir)
 	release := <-k.requests
 	kill(t, c)
 	close(release)
 }
 
-func (k *killer) killAfterAnswer(t *testing.T, dir string) {
-	c := startEmit(t, dir)
+func (k *killer) killAfterAnswer(t *testing.T) {
+	t.Helper()
+	c := startEmit(t, k.dir)
 	close(<-k.requests)
 	time.Sleep(time.Duration(rand.IntN(1500)) * time.Microsecond) //nolint:forbidigo // somewhere between answer and finish
 	kill(t, c)
 }
 
 func killAfter(t *testing.T, dir string, d time.Duration) {
+	t.Helper()
 	c := startEmit(t, dir)
 	time.Sleep(d) //nolint:forbidigo // the moment of the kill is the test's input
 	kill(t, c)
@@ -165,9 +267,51 @@ func judgeKills(t *testing.T, dir string, seen map[string]int) {
 	if len(seen) == 0 {
 		t.Error("the receiver saw nothing")
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, ".agentxchain", "notify", "*", ".*tmp*")); err != nil || len(left) > 0 {
-		t.Errorf("temporary files stay behind: %v %v", left, err)
+}
+
+const livePath = ".agentxchain/notify/outbox/live"
+
+// checkLeftovers wants nothing in live but the hidden files of emits that
+// died before their intent was whole. Those may be in use until they are an
+// hour old; then the next command removes them.
+func checkLeftovers(t *testing.T, dir string) {
+	t.Helper()
+	if left := look(t, dir).live; len(left) > 0 {
+		t.Errorf("intents stay live after recovery: %v", left)
 	}
+	hidden := hiddenFiles(t, dir)
+	t.Logf("%d hidden files left by kills", len(hidden))
+	old := time.Now().Add(-2 * time.Hour)
+	for _, p := range hidden {
+		if filepath.Dir(p) != filepath.Join(dir, livePath) {
+			t.Errorf("a temporary file stays behind: %s", p)
+			continue
+		}
+		if err := os.Chtimes(p, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(t, dir, nil, "notify", "pending").want(t, 0)
+	if left := hiddenFiles(t, dir); len(left) > 0 {
+		t.Errorf("hidden files that are two hours old stay behind: %v", left)
+	}
+}
+
+// hiddenFiles lists the temporary files of a project: every file whose name
+// begins with a dot, but the .gitignore that belongs there.
+func hiddenFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".gitignore" {
+			found = append(found, p)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // TestSignals stops an emit politely while its receiver is thinking: the

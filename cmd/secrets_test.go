@@ -45,22 +45,30 @@ func TestSecretsStayOnTheWire(t *testing.T) {
 	write(t, filepath.Join(dir, ".env"), "TOKEN_B="+inDotEnv+"\n")
 	env := []string{"TOKEN_A=" + inEnv}
 
+	bundleFile := filepath.Join(t.TempDir(), "bundle.json")
 	var said strings.Builder
 	runs := 0
-	for _, args := range [][]string{
-		{"notify", "emit", "run_blocked", "--log-level", "debug"},
-		{"notify", "emit", "run_blocked", "--json", "--log-format", "json", "--log-level", "debug"},
-		{"notify", "emit", "run_blocked", "--dry-run"},
-		{"notify", "retry"},
-		{"notify", "retry", "--json"},
-		{"notify", "pending", "--json"},
-		{"config", "check"},
-		{"config", "check", "--json"},
-		{"config", "show"},
-		{"config", "show", "--json"},
+	for _, c := range []command{
+		{0, []string{"notify", "emit", "run_blocked", "--log-level", "debug"}},
+		{0, []string{"notify", "emit", "run_blocked", "--json", "--log-format", "json", "--log-level", "debug"}},
+		{0, []string{"notify", "emit", "run_blocked", "--dry-run"}},
+		{1, []string{"notify", "retry"}},
+		{1, []string{"notify", "retry", "--json"}},
+		{0, []string{"notify", "pending", "--json"}},
+		{0, []string{"notify", "discard", "ID"}},
+		{0, []string{"notify", "discard", "ID", "--json"}},
+		{0, []string{"notify", "log"}},
+		{0, []string{"notify", "log", "--json"}},
+		{0, []string{"config", "check"}},
+		{0, []string{"config", "check", "--json"}},
+		{0, []string{"config", "show"}},
+		{0, []string{"config", "show", "--json"}},
+		{0, []string{"export", "--output", bundleFile, "--log-level", "debug"}},
+		{0, []string{"verify", "export", bundleFile}},
+		{0, []string{"verify", "export", bundleFile, "--json"}},
 	} {
-		p := execute(t, dir, env, args...)
-		fmt.Fprintf(&said, "%v: %s%s\n", args, p.stdout, p.stderr)
+		p := c.run(t, dir, env...)
+		fmt.Fprintf(&said, "%v: %s%s\n", c.args, p.stdout, p.stderr)
 		runs++
 	}
 	if got := headers.Get("Authorization") + headers.Get("X-B") + headers.Get("X-C"); !strings.Contains(got, inEnv+inDotEnv+inHeader) {
