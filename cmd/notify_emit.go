@@ -148,7 +148,7 @@ func foreignFlags(t events.Type) []string {
 func runEmit(ctx context.Context, a *app, eventType events.Type, o emitOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, o.deadline)
 	defer cancel()
-	a.advisory = !o.json && !o.dryRun && !o.requireDelivery
+	a.advisory = !o.json && !o.dryRun
 	g, err := a.open()
 	if err != nil {
 		return err
@@ -208,7 +208,11 @@ func (a *app) answerEmit(r queue.Report, filtered int, o emitOptions) error {
 		a.printOutcomes(r)
 	}
 	if len(r.Outcomes) == 0 {
-		fmt.Fprintf(a.Stderr, "agentxchain: no target is subscribed to %s\n", r.Event.Type)
+		among := ""
+		if filtered > 0 {
+			among = " among those that --target names"
+		}
+		fmt.Fprintf(a.Stderr, "agentxchain: no target%s is subscribed to %s\n", among, r.Event.Type)
 	}
 	a.warnReport(r)
 	a.sayUnwritable(r)
@@ -224,7 +228,7 @@ func (a *app) answerEmit(r queue.Report, filtered int, o emitOptions) error {
 // messages lists the targets that take the event. filtered counts those that
 // --target left out.
 func (o emitOptions) messages(g *governed, eventType string) (messages []queue.Message, filtered int, err error) {
-	if err := o.checkTargets(g, eventType); err != nil {
+	if err := o.checkTargets(g); err != nil {
 		return nil, 0, err
 	}
 	for _, t := range routing.Match(eventType, subscriptions(g.config.Webhooks)) {
@@ -237,25 +241,22 @@ func (o emitOptions) messages(g *governed, eventType string) (messages []queue.M
 	return messages, filtered, nil
 }
 
-// checkTargets refuses a --target that can never be called.
-func (o emitOptions) checkTargets(g *governed, eventType string) error {
+// checkTargets refuses a --target that does not exist. One that exists and is
+// not subscribed to the event is no mistake: there is nothing to tell it.
+func (o emitOptions) checkTargets(g *governed) error {
 	var names []string
 	for _, h := range g.config.Webhooks {
 		names = append(names, h.Name)
 	}
 	for _, name := range o.targets {
-		i := slices.Index(names, name)
-		if i < 0 {
-			f := cannot("unknown_target", fmt.Errorf("no webhook of %s is named %q", g.root.ConfigFile(), name))
-			if near := suggest.Nearest(name, names); near != "" {
-				return f.hint("did you mean %q?", near)
-			}
-			return f.hint("there are: %q", names)
+		if slices.Contains(names, name) {
+			continue
 		}
-		if !slices.Contains(g.config.Webhooks[i].Events, eventType) {
-			return cannot("unsubscribed_target", fmt.Errorf("webhook %q is not subscribed to %s", name, eventType)).
-				hint("add the event to its list in %s", g.root.ConfigFile())
+		f := cannot("unknown_target", fmt.Errorf("no webhook of %s is named %q", g.root.ConfigFile(), name))
+		if near := suggest.Nearest(name, names); near != "" {
+			return f.hint("did you mean %q?", near)
 		}
+		return f.hint("there are %s", strings.Join(names, ", "))
 	}
 	return nil
 }
