@@ -20,10 +20,10 @@ func newNotify(a *app) *cobra.Command {
 		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newLog(a))
 }
 
-// printOutcomes prints one line per target.
-func (a *app) printOutcomes(r queue.Report) {
+// printOutcomes prints one line per target. more are further columns.
+func (a *app) printOutcomes(r queue.Report, more ...string) {
 	for _, o := range r.Outcomes {
-		fmt.Fprintln(a.Stdout, strings.Join(outcomeFields(o), "  "))
+		fmt.Fprintln(a.Stdout, strings.Join(append(outcomeFields(o), more...), "  "))
 	}
 }
 
@@ -39,7 +39,7 @@ func outcomeFields(o queue.Outcome) []string {
 	case queue.StateDelivered:
 		return []string{o.Target.Name, string(o.State), status, fmt.Sprintf("%dms", result.Duration.Milliseconds())}
 	case queue.StateSkipped:
-		return []string{o.Target.Name, string(o.State), "no time was left to call it"}
+		return []string{o.Target.Name, string(o.State), "no time was left to call it; kept for `agentxchain notify retry`"}
 	case queue.StateQueued:
 		return []string{o.Target.Name, string(o.State), status, result.Message + "; to be tried again from " + stamp(o.NextAt)}
 	default:

@@ -146,7 +146,7 @@ func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) err
 		if asJSON {
 			docs = append(docs, withError(resultDocument(r, 0), r.Err))
 		} else {
-			a.printOutcomes(r)
+			a.printOutcomes(r, r.Event.Type, r.Event.ID)
 		}
 		a.sayUnwritable(r)
 	}

@@ -286,8 +286,8 @@ func (a *app) printDryRun(e events.Event, messages []queue.Message, filtered int
 	return nil
 }
 
-// argument returns the bytes of a flag that is text, @FILE or - for stdin, one
-// byte more than the limit at most. It gives up when ctx ends: whoever writes
+// argument returns the bytes of a flag that is text, @FILE or - for stdin. Of a
+// file it takes limit bytes at most. It gives up when ctx ends: whoever writes
 // to a pipe may never finish.
 func (a *app) argument(ctx context.Context, flag, value string, limit int64) (name string, b []byte, err error) {
 	switch {
@@ -324,6 +324,9 @@ func readUntil(ctx context.Context, open func() (io.ReadCloser, error), limit in
 		}
 		defer r.Close()
 		b, err := io.ReadAll(io.LimitReader(r, limit+1))
+		if err == nil && int64(len(b)) > limit {
+			err = fmt.Errorf("it is longer than %d bytes", limit)
+		}
 		done <- result{b, err}
 	}()
 	select {

@@ -50,6 +50,9 @@ prove who made it, or that nobody edited it and recomputed the hashes.
 			if len(files) == 1 {
 				o.input = files[0]
 			}
+			if o.input == "" && (len(files) == 1 || c.Flags().Changed("input")) {
+				return usagef("the bundle's name is empty").hint("name a file, or - for stdin")
+			}
 			return runVerifyExport(c.Context(), a, o)
 		},
 	}
