@@ -32,7 +32,8 @@ type room struct {
 	// support marks a room that exists for tests: only tests import it, and
 	// it may do what tests may do.
 	support bool
-	// measures marks a room that times its own work. What becomes evidence
+	// measures marks a room that times its own work, or its waiting, which ends
+	// with a context and so by the real clock. What becomes evidence
 	// still gets its time from an option.
 	measures bool
 }
@@ -58,7 +59,7 @@ func rooms() map[string]room {
 		"internal/jinja":           {},
 		"internal/outbox":          {imports: []string{"internal/delivery"}, tests: []string{"internal/events", "internal/store/storetest"}},
 		"internal/project":         {},
-		"internal/queue":           {imports: []string{"internal/delivery", "internal/events"}, tests: []string{"internal/outbox"}},
+		"internal/queue":           {imports: []string{"internal/delivery", "internal/events"}, tests: []string{"internal/outbox"}, measures: true},
 		"internal/reminder":        {imports: []string{"internal/events", "internal/project"}},
 		"internal/render":          {imports: []string{"internal/events", "internal/jinja"}},
 		"internal/routing":         {imports: []string{"internal/delivery", "internal/events"}},
