@@ -353,3 +353,33 @@ func TestDeadline(t *testing.T) {
 		t.Errorf("audit %v", lines)
 	}
 }
+
+// TestSignalWhileReadingStdin ends commands whose input never ends.
+func TestSignalWhileReadingStdin(t *testing.T) {
+	dir := project(t, to("nobody", "http://127.0.0.1:9/"))
+	for _, args := range [][]string{
+		{"verify", "export"},
+		{"notify", "emit", "run_blocked", "--payload", "-"},
+	} {
+		c := exec.Command(binary(t), args...)
+		c.Dir = dir
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// More than a pipe holds: when this is through, the command is reading.
+		if _, err := in.Write(bytes.Repeat([]byte(" "), 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait() // the exit code is looked at
+		if got := c.ProcessState.ExitCode(); got != 143 {
+			t.Errorf("%v: exit %d, want 143", args, got)
+		}
+	}
+}
