@@ -82,7 +82,7 @@ run, on_complete, on_error, on_timeout.
 	f.StringArrayVar(&o.set, "set", nil, "set one payload key, `KEY=VALUE`, after --payload (repeatable; VALUE is JSON if it parses, else text)")
 	f.StringVar(&o.turn, "turn", "", "the turn the event is about: its `ID`, or none (default: the one the state names)")
 	f.StringVar(&o.runID, "run-id", "", "the run, instead of state.json's")
-	f.StringVar(&o.status, "status", "", "the run's status, instead of state.json's")
+	f.StringVar(&o.status, "status", "", "the run's status, instead of state.json's; of an agent run, how it ended")
 	f.StringVar(&o.phase, "phase", "", "the run's phase, instead of state.json's")
 	f.StringVar(&o.agent.name, "agent", "", "agent run: the agent's `NAME`")
 	f.StringVar(&o.agent.executionID, "execution-id", "", "agent run: the execution")
@@ -140,7 +140,7 @@ func (o emitOptions) check(c *cobra.Command, t events.Type) error {
 // foreignFlags are the flags that belong to events of the other family.
 func foreignFlags(t events.Type) []string {
 	if t.Family() == events.Agent {
-		return []string{"payload", "set", "turn", "status", "phase"}
+		return []string{"payload", "set", "turn", "phase"}
 	}
 	return []string{"agent", "execution-id", "session-id", "message", "output", "error", "duration-ms"}
 }

@@ -27,7 +27,7 @@ func (o emitOptions) mint(ctx context.Context, a *app, g *governed, t events.Typ
 		return events.Event{}, err
 	}
 	if t.Family() == events.Agent {
-		if in.Agent, err = o.agent.run(ctx, a); err != nil {
+		if in.Agent, err = o.agent.run(ctx, a, o.status); err != nil {
 			return events.Event{}, err
 		}
 	}
@@ -145,9 +145,9 @@ func tail(path string, n int64) ([]byte, error) {
 }
 
 // run reads the fields of an agent run from the flags.
-func (o agentOptions) run(ctx context.Context, a *app) (*events.AgentRun, error) {
+func (o agentOptions) run(ctx context.Context, a *app, status string) (*events.AgentRun, error) {
 	run := &events.AgentRun{
-		Name: o.name, ExecutionID: o.executionID, SessionID: o.sessionID,
+		Name: o.name, ExecutionID: o.executionID, SessionID: o.sessionID, Status: status,
 		Message: o.message, DurationMS: o.durationMS,
 	}
 	message, err := a.fileArgument(ctx, "error", o.err)

@@ -2,6 +2,7 @@ package events
 
 import (
 	"strconv"
+	"strings"
 
 	"agentxchain/internal/ecmajson"
 )
@@ -11,7 +12,7 @@ import (
 // JSON object with the keys
 //
 //	event_id event_type emitted_at agent_name execution_id session_id
-//	message output error duration_ms
+//	status message output error duration_ms
 //
 // in which empty fields are null.
 type AgentRun struct {
@@ -20,6 +21,9 @@ type AgentRun struct {
 	// ExecutionID and SessionID identify the execution and the conversation it
 	// belongs to; the latter may be empty.
 	ExecutionID, SessionID string
+	// Status is how the run ended in the runner's own word, such as
+	// "cancelled"; empty means the usual word for the event, see [RunStatus].
+	Status string
 	// Message is what the user asked for.
 	Message string
 	// Output is what the agent answered, any JSON value; nil when there is none.
@@ -38,6 +42,7 @@ func (a *AgentRun) append(dst []byte, e Event) []byte {
 	dst = appendText(append(dst, `","agent_name":`...), a.Name)
 	dst = appendText(append(dst, `,"execution_id":`...), a.ExecutionID)
 	dst = appendText(append(dst, `,"session_id":`...), a.SessionID)
+	dst = appendText(append(dst, `,"status":`...), a.EndStatus(Type(e.Type)))
 	dst = appendText(append(dst, `,"message":`...), a.Message)
 	dst = ecmajson.Append(append(dst, `,"output":`...), a.Output)
 	dst = appendText(append(dst, `,"error":`...), a.Error)
@@ -59,3 +64,15 @@ func (a *AgentRun) check() []Warning {
 	}
 	return warnings
 }
+
+// EndStatus returns Status or, where it is empty, the usual one for an event of type t.
+func (a *AgentRun) EndStatus(t Type) string {
+	if a.Status != "" {
+		return a.Status
+	}
+	return RunStatus(t)
+}
+
+// RunStatus returns the word with which Agent Gateway says how a run of this
+// event ended: "completed", "failed" or "timeout"; "" for governed events.
+func RunStatus(t Type) string { return strings.TrimPrefix(t.ExecutionName(), "execution.") }

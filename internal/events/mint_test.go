@@ -183,7 +183,7 @@ func TestMintAgentRun(t *testing.T) {
 		t.Fatal(err, warnings)
 	}
 	want := `{"event_id":"notif_01KNBYYSBV60RK4CSM6MV3EE1S","event_type":"on_complete","emitted_at":"2026-04-04T10:00:00.123Z",` +
-		`"agent_name":"report-agent","execution_id":"exec-1","session_id":"sess-1","message":"Summarise <Q1>",` +
+		`"agent_name":"report-agent","execution_id":"exec-1","session_id":"sess-1","status":"completed","message":"Summarise <Q1>",` +
 		`"output":{"pages":3.0},"error":null,"duration_ms":1234}`
 	if string(e.Body) != want {
 		t.Errorf("body\n%s\nwant\n%s", e.Body, want)
