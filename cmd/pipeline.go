@@ -45,18 +45,21 @@ func newPipeline(a *app, g *governed) (*pipeline, error) {
 		}),
 	}
 	hooks := g.config.Webhooks
+	sender := webhook.NewSender(webhook.Options{
+		Webhooks:  hooks,
+		Transport: egress.New(egressConfig).Transport(),
+		LookupEnv: g.env.Lookup,
+		Version:   version,
+		Now:       a.Now,
+	})
 	p.queue = queue.New(queue.Options{
 		Store: p.outbox,
 		Audit: p.audit,
-		Senders: map[delivery.Channel]queue.Sender{delivery.Webhook: webhook.NewSender(webhook.Options{
-			Webhooks:  hooks,
-			Transport: egress.New(egressConfig).Transport(),
-			LookupEnv: g.env.Lookup,
-			Version:   version,
-			Now:       a.Now,
-		})},
-		Known: func(t delivery.Target) bool {
-			return t.File == project.ConfigName && slices.ContainsFunc(hooks, func(h webhook.Config) bool { return h.Name == t.Name })
+		Sender: func(t delivery.Target) queue.Sender {
+			if t.File == project.ConfigName && slices.ContainsFunc(hooks, func(h webhook.Config) bool { return h.Name == t.Name }) {
+				return sender
+			}
+			return nil
 		},
 		Policy: delivery.DefaultPolicy(),
 		Now:    a.Now,

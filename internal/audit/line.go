@@ -39,7 +39,7 @@ func Line(a delivery.Attempt) []byte {
 	b = appendStringOrNull(b, `,"phase":`, string(r.Phase))
 	b = appendDigest(append(b, `,"body_sha256":`...), d.Body)
 	b = appendString(b, `,"target_id":`, d.Target.ID())
-	if r.FallbackBody {
+	if d.FallbackBody {
 		b = append(b, `,"fallback_body":true`...)
 	}
 	return append(b, "}\n"...)

@@ -71,7 +71,7 @@ func TestLineShapes(t *testing.T) {
 			map[string]any{"run_id": nil},
 		},
 		"built-in body": {
-			func(a *delivery.Attempt) { a.Result.FallbackBody = true },
+			func(a *delivery.Attempt) { a.Delivery.FallbackBody = true },
 			map[string]any{"fallback_body": true},
 		},
 		"slack, another zone, microseconds": {
@@ -94,7 +94,7 @@ func TestLineShapes(t *testing.T) {
 					t.Errorf("%s (-want +got):\n%s", key, diff)
 				}
 			}
-			if _, has := got["fallback_body"]; has != a.Result.FallbackBody {
+			if _, has := got["fallback_body"]; has != a.Delivery.FallbackBody {
 				t.Errorf("fallback_body present: %v", has)
 			}
 		})
@@ -117,7 +117,7 @@ func TestLineProperties(t *testing.T) {
 		a := attempt(rapid.String().Draw(t, "id"), rapid.IntRange(1, 1<<40).Draw(t, "number"))
 		a.Result.Message = string(rapid.SliceOf(rapid.Byte()).Draw(t, "message"))
 		a.Delivery.Event.RunID = rapid.String().Draw(t, "run")
-		a.Result.FallbackBody = rapid.Bool().Draw(t, "fallback")
+		a.Delivery.FallbackBody = rapid.Bool().Draw(t, "fallback")
 
 		line := Line(a)
 		body, rest, found := strings.Cut(string(line), "\n")
@@ -133,7 +133,7 @@ func TestLineProperties(t *testing.T) {
 			got = append(got, m.Key)
 		}
 		want := keys
-		if a.Result.FallbackBody {
+		if a.Delivery.FallbackBody {
 			want = append(want[:len(want):len(want)], "fallback_body")
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -57,6 +57,9 @@ type Delivery struct {
 	// ContentType and Body are what is sent, byte for byte, at every attempt.
 	ContentType string
 	Body        []byte
+	// FallbackBody says that Body is the built-in one because the configured
+	// template did not give a usable one.
+	FallbackBody bool
 	// Status is where the delivery stands.
 	Status Status
 	// Attempts counts the attempts begun, the current one included.
@@ -91,9 +94,6 @@ type Result struct {
 	RetryAfter time.Duration
 	// Message is one line for people, free of secrets.
 	Message string
-	// FallbackBody says that the built-in body was sent because the
-	// configured template did not give a usable one.
-	FallbackBody bool
 }
 
 // Attempt is one try at a delivery, as the evidence keeps it.

@@ -55,6 +55,8 @@ type line struct {
 	Message     text      `json:"message,omitempty"`
 	// Body is the length of the body, absent when the body is the envelope.
 	Body *int `json:"body_bytes,omitempty"`
+	// Fallback says that the body is the built-in one in place of a template's.
+	Fallback bool `json:"fallback_body,omitempty"`
 }
 
 // text is a string that survives JSON byte for byte. Names come from files
@@ -104,6 +106,7 @@ func encode(in intent) ([]byte, error) {
 			ID: text(d.ID), File: text(d.Target.File), Channel: text(d.Target.Channel), Name: text(d.Target.Name),
 			ContentType: text(d.ContentType), Attempt: d.Attempts, State: text(d.Status),
 			NextAt: utc(d.NextAt), RetryUntil: utc(d.ExpiresAt), Reason: text(d.LastReason), Message: text(d.LastMessage),
+			Fallback: d.FallbackBody,
 		}
 		if !bytes.Equal(d.Body, event.Body) {
 			n := len(d.Body)
@@ -231,15 +234,16 @@ func (h header) intent() intent {
 	in.AuditOffset = h.AuditOffset
 	for _, e := range h.Deliveries {
 		d := delivery.Delivery{
-			ID:          string(e.ID),
-			Target:      delivery.Target{File: string(e.File), Channel: delivery.Channel(e.Channel), Name: string(e.Name)},
-			ContentType: string(e.ContentType),
-			Status:      delivery.Status(e.State),
-			Attempts:    e.Attempt,
-			NextAt:      e.NextAt,
-			ExpiresAt:   e.RetryUntil,
-			LastReason:  delivery.Reason(e.Reason),
-			LastMessage: string(e.Message),
+			ID:           string(e.ID),
+			Target:       delivery.Target{File: string(e.File), Channel: delivery.Channel(e.Channel), Name: string(e.Name)},
+			ContentType:  string(e.ContentType),
+			Status:       delivery.Status(e.State),
+			Attempts:     e.Attempt,
+			NextAt:       e.NextAt,
+			ExpiresAt:    e.RetryUntil,
+			LastReason:   delivery.Reason(e.Reason),
+			LastMessage:  string(e.Message),
+			FallbackBody: e.Fallback,
 		}
 		d.Event.ID, d.Event.Type = string(h.EventID), string(h.EventType)
 		d.Event.EmittedAt, d.Event.RunID = h.EmittedAt, string(h.RunID)

@@ -52,7 +52,7 @@ func (q *Queue) Submit(ctx context.Context, ev events.Event, messages []Message)
 	for i, m := range messages {
 		d := delivery.Delivery{
 			ID: ev.ID + "." + strconv.Itoa(i+1), Event: ev, Target: m.Target,
-			ContentType: m.ContentType, Body: m.Body,
+			ContentType: m.ContentType, Body: m.Body, FallbackBody: m.FallbackBody,
 			Status: delivery.Sending, Attempts: 1, NextAt: now, ExpiresAt: m.ExpiresAt,
 		}
 		if d.Body == nil {
@@ -164,8 +164,8 @@ func (q *Queue) plan(c *course, a delivery.Attempt) bool {
 
 // send makes one attempt. A target that is gone is an outcome like any other.
 func (q *Queue) send(ctx context.Context, d delivery.Delivery) delivery.Result {
-	sender := q.opts.Senders[d.Target.Channel]
-	if sender == nil || q.opts.Known != nil && !q.opts.Known(d.Target) {
+	sender := q.opts.Sender(d.Target)
+	if sender == nil {
 		return delivery.Result{
 			Reason:  delivery.ReasonTargetGone,
 			Message: fmt.Sprintf("Target %q is no longer in the configuration", d.Target.ID()),

@@ -139,7 +139,7 @@ func TestAttempts(t *testing.T) {
 			return good
 		})
 		q := queue.New(queue.Options{
-			Store: tr, Audit: tr, Senders: map[delivery.Channel]queue.Sender{delivery.Webhook: tr},
+			Store: tr, Audit: tr, Sender: one(tr),
 			Policy: w.opts.Policy, Jitter: w.opts.Jitter,
 		})
 		ev, ms := event("e1", 1)
@@ -222,9 +222,14 @@ func TestFailed(t *testing.T) {
 
 func TestTargetGone(t *testing.T) {
 	w := newWorld(t, t.TempDir(), answer(good))
-	w.opts.Known = func(t delivery.Target) bool { return t.Name != "hook1" }
+	w.opts.Sender = func(t delivery.Target) queue.Sender {
+		if t.Name == "hook1" || t.Channel == delivery.Slack {
+			return nil
+		}
+		return w.send
+	}
 	ev, ms := event("e1", 3)
-	ms[2].Target.Channel = delivery.Slack // has no sender
+	ms[2].Target.Channel = delivery.Slack
 	q := w.queue()
 	b, err := q.Submit(t.Context(), ev, ms)
 	must(t, err)
@@ -400,7 +405,7 @@ func TestRecordedAtTheSecondTry(t *testing.T) {
 				}))
 				q := queue.New(queue.Options{
 					Store: w.box, Audit: &recordFault{evidence: w.evidence, failures: failures, persisted: persisted},
-					Senders: map[delivery.Channel]queue.Sender{delivery.Webhook: w.send}, Policy: w.opts.Policy,
+					Sender: one(w.send), Policy: w.opts.Policy,
 				})
 				ev, ms := event("e1", 2)
 				b, err := q.Submit(t.Context(), ev, ms)

@@ -170,7 +170,7 @@ func victim(window string) {
 	s := &suicide{world: w, window: window, url: os.Getenv(urlEnv), chance: chance}
 	q := queue.New(queue.Options{
 		Store: wrapped{Store: w.box, suicide: s}, Audit: s, Policy: delivery.Policy{},
-		Senders: map[delivery.Channel]queue.Sender{delivery.Webhook: s},
+		Sender: one(s),
 	})
 	ctx := context.Background()
 	switch os.Getenv(commandEnv) {

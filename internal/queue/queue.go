@@ -116,12 +116,10 @@ type Options struct {
 	Store Store
 	// Audit is the evidence. Required.
 	Audit Audit
-	// Senders has one sender per channel. A delivery on another channel fails
-	// as target_gone.
-	Senders map[delivery.Channel]Sender
-	// Known reports whether the current configuration has a target; what it
-	// does not have fails as target_gone. nil means that it has all.
-	Known func(delivery.Target) bool
+	// Sender returns who delivers to a target, nil when the current
+	// configuration does not have it: such a delivery fails as target_gone.
+	// Required; safe for concurrent use.
+	Sender func(delivery.Target) Sender
 	// Policy is the rule for trying again, [delivery.DefaultPolicy] where
 	// nothing is configured. Its NotAfter is replaced by each delivery's
 	// ExpiresAt.
@@ -159,6 +157,8 @@ type Message struct {
 	// means the event's own bytes.
 	ContentType string
 	Body        []byte
+	// FallbackBody says that Body replaces what a template did not give.
+	FallbackBody bool
 	// Attempts is how many attempts Drain may make; less than one means one.
 	Attempts int
 	// ExpiresAt is when automatic attempts end; zero means never.

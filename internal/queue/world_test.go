@@ -212,8 +212,15 @@ func makeWorld(dir string, send queue.Sender) *world {
 func (w *world) queue() *queue.Queue {
 	o := w.opts
 	o.Store, o.Audit = w.store, w.evidence
-	o.Senders = map[delivery.Channel]queue.Sender{delivery.Webhook: w.send}
+	if o.Sender == nil {
+		o.Sender = one(w.send)
+	}
 	return queue.New(o)
+}
+
+// one sends to every target with s.
+func one(s queue.Sender) func(delivery.Target) queue.Sender {
+	return func(delivery.Target) queue.Sender { return s }
 }
 
 // event makes an event and n messages of it; the last of several has a body of

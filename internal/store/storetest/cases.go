@@ -84,6 +84,7 @@ func testSameBytes(t *testing.T, h Harness) {
 			d.Event.Body = []byte("envelope " + s)
 			d.Event.RunID, d.Target.Name, d.Target.File, d.ContentType = s, s, s, s
 			d.LastReason, d.LastMessage = delivery.Reason(s), s
+			d.FallbackBody = j%2 == 1
 			d.Event.EmittedAt = begin.Add(123 * time.Millisecond)
 		}
 		in.Deliveries[0].Body = in.Deliveries[0].Event.Body
