@@ -77,16 +77,16 @@ var connectionHeaders = [...]string{
 	"trailer", "transfer-encoding", "upgrade",
 }
 
-// requestHeader makes the header of a request from expanded headers. Names
-// keep their spelling; a name that comes again in another spelling is joined
-// to the first. Host and Content-Type are never the configuration's, a
-// User-Agent replaces ours.
-func requestHeader(headers []Header, contentType, agent string) (http.Header, *problem) {
-	if contentType == "" {
-		contentType = "application/json"
+// requestHeader makes the header of a request from expanded headers and our
+// own, which it keeps and returns. Names keep their spelling; a name that comes
+// again in another spelling is joined to the first. Host and our own headers
+// are never the configuration's, a User-Agent replaces ours.
+func requestHeader(headers []Header, own http.Header, agent string) (http.Header, *problem) {
+	out := own
+	keys := map[string]string{"host": ""}
+	for name := range own {
+		keys[strings.ToLower(name)] = ""
 	}
-	out := http.Header{"Content-Type": {contentType}}
-	keys := map[string]string{"host": "", "content-type": ""}
 	for i, h := range headers {
 		value, p := sendable(i, h)
 		if p != nil {

@@ -1,12 +1,14 @@
 package webhook
 
 import (
+	"net/http"
 	neturl "net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"agentxchain/internal/attempt"
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/secret"
 )
@@ -143,7 +145,7 @@ func TestExpandHeaders(t *testing.T) {
 	if want := []string{"A:X", "A:toString", "A:X", "B:a\nb", "B:A${B"}; !slices.Equal(missing, want) {
 		t.Errorf("missing %q, want %q", missing, want)
 	}
-	if p := unresolved(missing); failure(p.reason, p.message).Message != "Unresolved HTTP hook header variables: A:X, A:toString, A:X, B:a b, B:A${B" {
+	if p := unresolved(missing); attempt.Failure(p.reason, p.message).Message != "Unresolved HTTP hook header variables: A:X, A:toString, A:X, B:a b, B:A${B" {
 		t.Errorf("%q", p.message)
 	}
 }
@@ -175,8 +177,11 @@ func FuzzExpand(f *testing.F) {
 func FuzzHeader(f *testing.F) {
 	f.Add("X-A", "1", "x-a", "2")
 	f.Add("Host", "a", "connection", "close")
+	f.Add("Webhook-Id", "a", "content-type", "b")
 	f.Fuzz(func(t *testing.T, n1, v1, n2, v2 string) {
-		h, p := requestHeader([]Header{{n1, secret.New(v1)}, {n2, secret.New(v2)}}, "", "agent")
+		id := standardIDHeader
+		own := http.Header{"Content-Type": {"application/json"}, id: {"notif_1"}}
+		h, p := requestHeader([]Header{{n1, secret.New(v1)}, {n2, secret.New(v2)}}, own, "agent")
 		if p != nil {
 			return
 		}
@@ -188,7 +193,7 @@ func FuzzHeader(f *testing.F) {
 			}
 			seen[lower] = true
 		}
-		if h["Content-Type"][0] != "application/json" || seen["host"] || seen["connection"] {
+		if h["Content-Type"][0] != "application/json" || h[id][0] != "notif_1" || seen["host"] || seen["connection"] {
 			t.Fatalf("%q", h)
 		}
 	})

@@ -4,31 +4,36 @@
 // The request is a POST of the delivery's exact bytes on a connection of its
 // own. Only a final status of 200 to 299 delivers; a redirect is an answer
 // like any other and is never followed. Of the answer's body at most
-// [MaxAnswerBytes] are read and none is kept. Whatever a [Result]'s message
-// says was put together from fixed texts, the receiver's status and the
-// address: no path, query, credential or header value can get into it, and
+// [attempt.MaxAnswerBytes] are read and none is kept. Whatever a [Result]'s
+// message says was put together from fixed texts, the receiver's status and
+// the address: no path, query, credential or header value can get into it, and
 // nothing that the receiver wrote.
+//
+// A webhook of gateway.yaml is signed with each of its secrets (see [Sign] and
+// [Verify]); [Body] is what it receives unless a template makes it.
 //
 // [Result]: delivery.Result
 package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
+	"strconv"
+	"strings"
 	"time"
 
+	"agentxchain/internal/attempt"
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/secret"
 )
 
-// MaxAnswerBytes is how much of an answer's body is read. A longer body is
-// cut, which is not a failure.
-const MaxAnswerBytes = 64 << 10
+// GatewayTimeout limits one attempt at a webhook of gateway.yaml, which has no
+// setting for it. Agent Gateway allows as much for each phase of a request
+// (contract/agent-gateway.md, section 4.2), here it holds for all of them.
+const GatewayTimeout = 10 * time.Second
 
 // Config is one entry of notifications.webhooks, checked.
 type Config struct {
@@ -46,7 +51,35 @@ type Config struct {
 	Headers []Header
 	// Env holds values for placeholders. They are never given to any process.
 	Env map[string]secret.Text
+	// Secrets sign the body, each of them, the one that most receivers hold
+	// first; none means unsigned. One that is empty or refused by [CheckSecret]
+	// fails every delivery. Only webhooks of gateway.yaml have them.
+	Secrets []secret.Text
+	// Signature is how a signature is written.
+	Signature SignatureFormat
+	// PayloadTemplate is the Jinja2 source that makes the body, read by
+	// render; empty means the channel's own body.
+	PayloadTemplate string
+	// PayloadTemplateLine is the line of the file on which PayloadTemplate
+	// begins, from 1, for messages; 0 when it is in no file.
+	PayloadTemplateLine int
+	// Missing names the environment variables that the entry needs and that
+	// are not set. While there are any, every delivery fails.
+	Missing []string
 }
+
+// SignatureFormat is how X-AgentGateway-Signature is written.
+type SignatureFormat string
+
+// The formats of a signature.
+const (
+	// SignaturePrefixed is "sha256=" and the hexadecimal digest, which is what
+	// Agent Gateway sends. The empty format means it too.
+	SignaturePrefixed SignatureFormat = "sha256"
+	// SignatureHex is the bare digest, which the verify function of Agent
+	// Gateway's guide compares.
+	SignatureHex SignatureFormat = "hex"
+)
 
 // Header is one configured header.
 type Header struct {
@@ -68,8 +101,13 @@ type Options struct {
 	LookupEnv func(name string) (value string, ok bool)
 	// Version is the version in the User-Agent.
 	Version string
-	// Now returns the current time; nil means time.Now. Only a Retry-After
-	// that names a date is measured with it.
+	// EventID adds the event's id to every request, as the header webhook-id
+	// of Standard Webhooks, by which receivers can drop repeated deliveries. It
+	// is for the webhooks of gateway.yaml: those of agentxchain.json get no
+	// header that they were not configured with.
+	EventID bool
+	// Now returns the current time; nil means time.Now. It dates signatures,
+	// and a Retry-After that names a date is measured with it.
 	Now func() time.Time
 }
 
@@ -80,6 +118,7 @@ type Sender struct {
 	transport http.RoundTripper
 	lookup    func(string) (string, bool)
 	agent     string
+	eventID   bool
 	now       func() time.Time
 }
 
@@ -91,6 +130,7 @@ func NewSender(o Options) *Sender {
 		transport: o.Transport,
 		lookup:    o.LookupEnv,
 		agent:     "agentxchain/" + o.Version,
+		eventID:   o.EventID,
 		now:       o.Now,
 	}
 	for _, h := range o.Webhooks {
@@ -108,13 +148,24 @@ func NewSender(o Options) *Sender {
 func (s *Sender) Send(ctx context.Context, d delivery.Delivery) delivery.Result {
 	hook, ok := s.hooks[d.Target.Name]
 	if !ok {
-		return failure(delivery.ReasonTargetGone, "The webhook is no longer in the configuration")
+		return attempt.Failure(delivery.ReasonTargetGone, "The webhook is no longer in the configuration")
 	}
+	return s.SendTo(ctx, hook, d)
+}
+
+// SendTo is [Sender.Send] to a webhook that has no name of its own, such as
+// the URL in a rule of an agent.
+func (s *Sender) SendTo(ctx context.Context, hook Config, d delivery.Delivery) delivery.Result {
 	req, p := s.request(hook, d)
 	if p != nil {
-		return failure(p.reason, p.message)
+		return attempt.Failure(p.reason, p.message)
 	}
-	return s.attempt(ctx, req, hook.Timeout)
+	return attempt.Do(ctx, s.transport, req, hook.Timeout, s.judge)
+}
+
+// judge takes an answer by its status alone.
+func (s *Sender) judge(a attempt.Answer) delivery.Result {
+	return attempt.Status("Webhook", a.Status, a.Header.Get("Retry-After"), s.now())
 }
 
 // problem is why a request cannot even be made. Its message holds no secret.
@@ -123,11 +174,10 @@ type problem struct {
 	message string
 }
 
-func failure(reason delivery.Reason, message string) delivery.Result {
-	return delivery.Result{Reason: reason, Message: oneLine(message), Retry: retryable(reason)}
-}
-
 func (s *Sender) request(hook Config, d delivery.Delivery) (*http.Request, *problem) {
+	if len(hook.Missing) > 0 {
+		return nil, undefined(hook.Missing)
+	}
 	u, p := parseURL(hook.URL.Reveal())
 	if p != nil {
 		return nil, p
@@ -136,7 +186,11 @@ func (s *Sender) request(hook Config, d delivery.Delivery) (*http.Request, *prob
 	if len(missing) > 0 {
 		return nil, unresolved(missing)
 	}
-	h, p := requestHeader(headers, d.ContentType, s.agent)
+	own, p := s.ownHeader(hook, d)
+	if p != nil {
+		return nil, p
+	}
+	h, p := requestHeader(headers, own, s.agent)
 	if p != nil {
 		return nil, p
 	}
@@ -150,71 +204,34 @@ func (s *Sender) request(hook Config, d delivery.Delivery) (*http.Request, *prob
 	}, nil
 }
 
-// errTimeout is the cause of a context that the webhook's own limit ended.
-var errTimeout = errors.New("timeout")
-
-// attempt sends req and reads the answer within limit. The clock starts when
-// the transport begins to connect, so that one-time work before it, such as
-// reading the certificates of authorities, is not charged to the receiver;
-// that work has the same limit once more.
-func (s *Sender) attempt(ctx context.Context, req *http.Request, limit time.Duration) delivery.Result {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	start := time.Now()
-	timer := time.AfterFunc(limit, func() { cancel(errTimeout) })
-	defer timer.Stop()
-	var at progress
-	trace := at.trace()
-	trace.GetConn = func(string) {
-		start = time.Now()
-		timer.Reset(limit)
-	}
-	res, err := s.exchange(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+// ownHeader returns the headers that no configuration can replace. Signatures
+// are made here, at each attempt, because they are good for minutes only.
+func (s *Sender) ownHeader(hook Config, d delivery.Delivery) (http.Header, *problem) {
+	timestamp := strconv.FormatInt(s.now().Unix(), 10)
+	h, err := signatures(hook.Secrets, hook.Signature, d.Event.ID, timestamp, d.Body)
 	if err != nil {
-		phase := at.phase()
-		switch cause := context.Cause(ctx); {
-		case errors.Is(cause, errTimeout):
-			res = failure(delivery.ReasonTimeout, fmt.Sprintf("Timed out after %dms", limit.Milliseconds()))
-			res.TimedOut = true
-		case cause != nil:
-			res = failure(delivery.ReasonInterrupted, interruption(cause))
-		default:
-			res = networkFailure(err, phase)
+		return nil, &problem{delivery.ReasonProtocol, "The request cannot be signed: a secret is empty, or begins with whsec_ and is not base64"}
+	}
+	if h == nil {
+		h = make(http.Header, 2)
+	}
+	if s.eventID {
+		h[standardIDHeader] = []string{d.Event.ID}
+	}
+	h["Content-Type"] = []string{cmp.Or(d.ContentType, "application/json")}
+	return h, nil
+}
+
+// undefined is Agent Gateway's text for variables that are not set.
+func undefined(names []string) *problem {
+	if len(names) == 1 {
+		return &problem{
+			delivery.ReasonHeaderEnv,
+			"Environment variable '${" + names[0] + "}' is not defined. Set it or remove the reference from gateway.yaml.",
 		}
 	}
-	res.Phase = at.phase()
-	res.Duration = time.Since(start)
-	return res
-}
-
-// exchange sends the request and judges the answer by its status. A body that
-// breaks off is an error only where the status would have delivered; a body
-// that does not end in time always is one.
-func (s *Sender) exchange(req *http.Request) (delivery.Result, error) {
-	resp, err := s.transport.RoundTrip(req)
-	if err != nil {
-		return delivery.Result{}, err
+	return &problem{
+		delivery.ReasonHeaderEnv,
+		"Environment variables '${" + strings.Join(names, "}', '${") + "}' are not defined. Set them or remove the references from gateway.yaml.",
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode < 200 {
-		// 101 makes the body a two-way connection, which has no end.
-		return failure(delivery.ReasonProtocol, "The receiver gave no final answer"), nil
-	}
-	res := statusResult(resp.StatusCode, resp.Header.Get("Retry-After"), s.now())
-	_, err = io.CopyN(io.Discard, resp.Body, MaxAnswerBytes)
-	switch {
-	case err == nil || errors.Is(err, io.EOF):
-		return res, nil
-	case res.Delivered || req.Context().Err() != nil:
-		return delivery.Result{}, err
-	}
-	return res, nil
-}
-
-// interruption words the end of the caller's context.
-func interruption(cause error) string {
-	if errors.Is(cause, context.DeadlineExceeded) {
-		return "Interrupted: the time for the whole command was over"
-	}
-	return "Interrupted before the attempt ended"
 }

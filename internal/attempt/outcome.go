@@ -1,4 +1,4 @@
-package webhook
+package attempt
 
 import (
 	"crypto/tls"
@@ -19,9 +19,12 @@ import (
 // has a wrong clock or a grudge.
 const maxRetryAfter = 24 * time.Hour
 
-// statusResult judges a final status.
-func statusResult(code int, retryAfter string, now time.Time) delivery.Result {
-	res := delivery.Result{StatusCode: code, Message: "Webhook returned HTTP " + strconv.Itoa(code)}
+// Status judges a final HTTP status by its class: 200 to 299 delivers, a
+// redirect is never followed, and 408, 425, 429 and 500 to 599 may pass by
+// themselves. Who names the receiver in the message and is one line; retryAfter
+// is the answer's Retry-After as it came, see [RetryAfter].
+func Status(who string, code int, retryAfter string, now time.Time) delivery.Result {
+	res := delivery.Result{StatusCode: code, Message: who + " returned HTTP " + strconv.Itoa(code)}
 	switch {
 	case code >= 200 && code <= 299:
 		res.Delivered, res.Message, res.Reason = true, "Delivered", delivery.ReasonDelivered
@@ -38,9 +41,16 @@ func statusResult(code int, retryAfter string, now time.Time) delivery.Result {
 	// Two statuses of the 400s blame the moment, not the request.
 	res.Retry = retryable(res.Reason) || code == http.StatusRequestTimeout || code == http.StatusTooEarly
 	if res.Retry {
-		res.RetryAfter = parseRetryAfter(retryAfter, now)
+		res.RetryAfter = RetryAfter(retryAfter, now)
 	}
 	return res
+}
+
+// Failure returns a failed attempt. The message is made fit for one line; it
+// must be free of secrets already. Whether another attempt could help follows
+// from the reason.
+func Failure(reason delivery.Reason, message string) delivery.Result {
+	return delivery.Result{Reason: reason, Message: oneLine(message), Retry: retryable(reason)}
 }
 
 // retryable reports whether an attempt that ended so could end differently
@@ -54,10 +64,10 @@ func retryable(r delivery.Reason) bool {
 	return false
 }
 
-// parseRetryAfter reads seconds or an HTTP date (RFC 9110 section 10.2.3). It
-// returns 0 for what is neither, or lies in the past, and at most
-// [maxRetryAfter].
-func parseRetryAfter(value string, now time.Time) time.Duration {
+// RetryAfter reads a header Retry-After: seconds or an HTTP date (RFC 9110
+// section 10.2.3). It returns 0 for what is neither, or lies in the past, and
+// at most 24 hours.
+func RetryAfter(value string, now time.Time) time.Duration {
 	value = strings.Trim(value, " \t")
 	if value != "" && strings.Trim(value, "0123456789") == "" {
 		seconds, err := strconv.ParseInt(value, 10, 64)
@@ -97,23 +107,23 @@ func classify(err error, phase delivery.Phase) delivery.Result {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &known):
-		return failure(delivery.Reason(known.Reason()), known.Error())
+		return Failure(delivery.Reason(known.Reason()), known.Error())
 	case errors.As(err, &dns):
-		return failure(delivery.ReasonDNS, dnsCause(dns))
+		return Failure(delivery.ReasonDNS, dnsCause(dns))
 	case phase == delivery.PhaseResolve || phase == delivery.PhaseConnect:
-		return failure(delivery.ReasonRefused, systemCause(err, "no connection could be made"))
+		return Failure(delivery.ReasonRefused, systemCause(err, "no connection could be made"))
 	}
 	if cause, again, ok := tlsCause(err, phase); ok {
-		res := failure(delivery.ReasonTLS, cause)
+		res := Failure(delivery.ReasonTLS, cause)
 		res.Retry = again
 		return res
 	}
 	if broken(err) || phase != delivery.PhaseRead {
-		return failure(delivery.ReasonReset, systemCause(err, "connection closed before the end of the answer"))
+		return Failure(delivery.ReasonReset, systemCause(err, "connection closed before the end of the answer"))
 	}
 	// An answer that was cut short can look like garbage, so it is worth
 	// another try, unlike a request that cannot be made.
-	res := failure(delivery.ReasonProtocol, protocolCause(err))
+	res := Failure(delivery.ReasonProtocol, protocolCause(err))
 	res.Retry = true
 	return res
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package webhook
+package attempt
 
 import "syscall"
 
