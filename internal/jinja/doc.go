@@ -1,0 +1,2 @@
+// Package jinja is a sandboxed engine for Jinja2 templates.
+package jinja
