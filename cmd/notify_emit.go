@@ -231,12 +231,13 @@ func (o emitOptions) messages(g *governed, eventType string) (messages []queue.M
 	if err := o.checkTargets(g); err != nil {
 		return nil, 0, err
 	}
-	for _, t := range routing.Match(eventType, subscriptions(g.config.Webhooks)) {
-		if len(o.targets) > 0 && !slices.Contains(o.targets, t.Name) {
+	router := routing.Router{Subscriptions: subscriptions(g.config.Webhooks)}
+	for _, r := range router.Route(events.Type(eventType), "") {
+		if len(o.targets) > 0 && !slices.Contains(o.targets, r.Target.Name) {
 			filtered++
 			continue
 		}
-		messages = append(messages, queue.Message{Target: t})
+		messages = append(messages, queue.Message{Target: r.Target})
 	}
 	return messages, filtered, nil
 }
