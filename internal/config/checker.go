@@ -79,7 +79,9 @@ func (c *checker) whole(err error, hint string) {
 // add keeps a problem. Of those beyond the limit only the number is kept, and
 // whether one was an error.
 func (c *checker) add(p Problem) {
-	p.File = c.file
+	if p.File == "" {
+		p.File = c.file
+	}
 	if len(c.problems) < maxProblems {
 		c.problems = append(c.problems, p)
 		return

@@ -1,13 +1,18 @@
-// Package config reads agentxchain.json: it checks the file by the Node CLI's
-// rules and with its texts (contract, sections 1.2 and 2), adds to each text
-// where the fault lies and what to do about it, and hands the notifications to
-// the packages that they configure.
+// Package config reads agentxchain.json, and gateway.yaml with the AGENT.md
+// files of its agents: it checks them, says of every fault where it lies and
+// what to do about it, and hands the notifications to the packages that they
+// configure.
 //
-// Three kinds of problems are kept apart. An error means that the Node CLI
-// refuses the file. A missing header variable is an error there and a warning
-// here, because commands that only read must not need delivery secrets. And
-// rules that the Node CLI lacks are warnings marked [Problem.Extra], so that a
-// project that loads there loads here.
+// agentxchain.json is checked by the Node CLI's rules and with its texts
+// (contract, sections 1.2 and 2). gateway.yaml is read as Agent Gateway reads
+// it (contract, sections 1 and 6.1), except that one fault does not make
+// defaults of everything else; see [LoadGateway].
+//
+// Of agentxchain.json three kinds of problems are kept apart. An error means
+// that the Node CLI refuses the file. A missing header variable is an error
+// there and a warning here, because commands that only read must not need
+// delivery secrets. And rules that the Node CLI lacks are warnings marked
+// [Problem.Extra], so that a project that loads there loads here.
 package config
 
 import (

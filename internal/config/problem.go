@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -28,15 +29,19 @@ func (s Severity) String() string {
 // Problem is one thing that is wrong with a configuration file. It never
 // shows a secret: URLs, header values and variables stay out of it.
 type Problem struct {
-	// File is an absolute path.
+	// File is an absolute path, or "environment variable NAME".
 	File string
 	// Line and Column count from 1, a column being one character; both are 0
 	// when the problem is the file as a whole.
 	Line, Column int
 	// Offset is the same place in bytes.
 	Offset int
-	// Pointer is the value concerned (RFC 6901), or the one that lacks it.
+	// Pointer is the value concerned (RFC 6901), or the one that lacks it. In
+	// gateway.yaml and AGENT.md it is the missing value itself.
 	Pointer string
+	// Code names the rule, for programs; empty for agentxchain.json. Rules that
+	// Agent Gateway has too are named as pydantic names them ("string_type").
+	Code string
 	// Severity says whether the file can be used all the same.
 	Severity Severity
 	// Message is the Node CLI's text where it has one.
@@ -56,6 +61,10 @@ func (p Problem) String() string {
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
 }
+
+// OfAgent reports whether the problem is about the AGENT.md of one agent, whose
+// faults concern its own rules and nothing else.
+func (p Problem) OfAgent() bool { return filepath.Base(p.File) == agentFile }
 
 // Problems are all the problems of a file, sorted by place. As an error they
 // print one below the other, each followed by its hint.

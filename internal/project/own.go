@@ -22,12 +22,15 @@ const (
 // the umask. It is never reached through a symbolic link out of the project,
 // and is never a symbolic link itself.
 func (r Root) OwnDir() (string, error) {
-	path := filepath.Join(r.Dir, filepath.FromSlash(ownDir))
+	path := r.OwnPath()
 	if err := r.makeOwnDir(); err != nil {
 		return "", fmt.Errorf("make %q: %w", path, err)
 	}
 	return path, nil
 }
+
+// OwnPath is where [Root.OwnDir] lies, whether it exists or not.
+func (r Root) OwnPath() string { return filepath.Join(r.Dir, filepath.FromSlash(ownDir)) }
 
 func (r Root) makeOwnDir() error {
 	root, err := os.OpenRoot(r.Dir)

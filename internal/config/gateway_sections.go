@@ -1,0 +1,363 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"agentxchain/internal/delivery"
+	"agentxchain/internal/events"
+	"agentxchain/internal/project"
+	"agentxchain/internal/pyyaml"
+	"agentxchain/internal/routing"
+	"agentxchain/internal/secret"
+	"agentxchain/internal/slack"
+	"agentxchain/internal/webhook"
+)
+
+const (
+	// gatewayTimeout limits one request. Agent Gateway allows as much for each
+	// of connecting, writing and reading (contract, section 4.2).
+	gatewayTimeout = 10 * time.Second
+	defaultChannel = "#agent-alerts"
+)
+
+// readSections are the sections that we read. Of the others only their names
+// are known; what is in them is Agent Gateway's business.
+func readSections() []string {
+	return []string{"notifications", "persistence", "queue", "auth", "dashboard"}
+}
+
+func gatewaySections() []string {
+	return append(readSections(), "timezone", "server", "model", "guardrails", "telemetry", "scheduler",
+		"context_retrieval", "mcp", "memory", "context", "cors", "rate_limit", "security")
+}
+
+// compose makes a Gateway of the document.
+func (r *gatewayReader) compose(doc *pyyaml.Node) *Gateway {
+	r.topLevel(doc)
+	top := section{r: r, v: doc}
+	g := &Gateway{File: r.file}
+	g.Routing.File = project.GatewayName
+	r.notifications(top, g)
+	g.Persistence = r.persistence(top)
+	g.Queue = r.queue(top)
+	g.Auth = r.auth(top)
+	g.Dashboard = r.dashboard(top)
+	return g
+}
+
+// topLevel refuses keys that are no section of Agent Gateway, which refuses
+// the whole file for one of them.
+func (r *gatewayReader) topLevel(doc *pyyaml.Node) {
+	for _, m := range doc.Members {
+		name := m.Key.Text
+		if m.Key.Kind == pyyaml.String && slices.Contains(gatewaySections(), name) {
+			continue
+		}
+		hint := r.near(name, gatewaySections())
+		switch {
+		case slices.Contains([]string{"slack", "webhooks", "webhook_secret"}, name):
+			hint = `move it into "notifications"`
+		case hint == "":
+			hint = "Agent Gateway refuses the whole file for it; known are " + strings.Join(gatewaySections(), ", ")
+		}
+		r.wrong(m.Key, "/"+escape(name), "extra_forbidden", fmt.Sprintf("unknown section %q", name), hint)
+	}
+}
+
+func (r *gatewayReader) notifications(top section, g *Gateway) {
+	s := top.section("notifications")
+	s.only("slack", "webhooks", "webhook_secret")
+	s.missing, s.fails = &g.MissingSecret, "every message that webhook_secret would sign fails"
+	faults := r.faults
+	if text := s.secret("webhook_secret"); !text.IsZero() {
+		g.WebhookSecrets = []secret.Text{text}
+	}
+	if r.faults > faults {
+		g.MissingSecret = []string{"webhook_secret"} // Nothing may go out unsigned by mistake.
+	}
+	g.Slack = r.slack(s)
+	g.Routing.Slack, g.Routing.DefaultChannel = g.Slack.Enabled, g.Slack.DefaultChannel
+	for _, entry := range s.entries("webhooks") {
+		if w, ok := r.webhook(entry, g); ok {
+			g.Webhooks = append(g.Webhooks, w)
+		}
+	}
+	g.Webhooks = lastOfEach(g.Webhooks)
+	for _, w := range g.Webhooks {
+		g.Routing.Webhooks = append(g.Routing.Webhooks, routing.Subscription{
+			Target: delivery.Target{File: project.GatewayName, Channel: delivery.Webhook, Name: w.Name},
+			Events: w.Events,
+		})
+	}
+}
+
+func (r *gatewayReader) slack(notifications section) slack.Config {
+	var c slack.Config
+	faults := r.faults
+	s := notifications.section("slack")
+	s.only("enabled", "bot_token", "default_channel", "templates_dir", "threads")
+	s.missing, s.fails = &c.Missing, "every message to Slack fails"
+	c.Enabled = s.flag("enabled", false)
+	c.BotToken = s.secret("bot_token")
+	c.DefaultChannel = s.text("default_channel", defaultChannel, shown)
+	if dir := s.text("templates_dir", "", shown); dir != "" {
+		c.TemplatesDir = dir
+		if !filepath.IsAbs(dir) {
+			c.TemplatesDir = filepath.Join(filepath.Dir(r.file), filepath.FromSlash(dir))
+		}
+	}
+	c.Threads = s.flag("threads", false)
+	switch {
+	case r.faults > faults:
+		c.Enabled = false // Nothing may go to a default channel by mistake.
+	case r.opts.Advise && c.Enabled && len(c.Missing) == 0:
+		r.adviseSlack(s, c)
+	}
+	return c
+}
+
+// adviseSlack looks for what would fail every message.
+func (r *gatewayReader) adviseSlack(s section, c slack.Config) {
+	switch token := c.BotToken.Reveal(); {
+	case token == "":
+		r.wrong(s.v, s.at("bot_token"), "no_token", s.name+" is enabled and has no bot_token, so every message fails", `set "bot_token", for example to "${SLACK_BOT_TOKEN}"`)
+	case token != "" && !strings.HasPrefix(token, "xoxb-"):
+		r.remark(s.v.Get("bot_token"), s.at("bot_token"), "odd_token", s.path("bot_token")+` does not begin with "xoxb-", as the tokens of bots do`, "")
+	}
+}
+
+// webhook takes one webhook out. Its missing variables are its own. ok is
+// false when a value is wrong: without it the webhook could be told too much,
+// or unsigned.
+func (r *gatewayReader) webhook(s section, g *Gateway) (w webhook.Config, ok bool) {
+	faults := r.faults
+	w.Timeout = gatewayTimeout
+	s.missing = &w.Missing
+	s.fails = fmt.Sprintf("every delivery to %q fails", s.v.Get("name").Str())
+	s.only("name", "url", "secret", "secrets", "signature_format", "events", "payload_template")
+	w.Name = s.required("name", "rules name the webhook by it", shown)
+	w.URL = secret.New(s.required("url", `for example "https://hooks.example.com/agent-events"`, maskURL))
+	w.Secrets = r.signers(s)
+	w.Signature = r.signature(s)
+	w.Events = r.events(s)
+	w.PayloadTemplate = s.template("payload_template")
+	w.PayloadTemplateLine = textLine(s.v.Get("payload_template"), r.src)
+	if len(w.Secrets) == 0 {
+		w.Secrets = g.WebhookSecrets
+		w.Missing = append(w.Missing, g.MissingSecret...)
+	}
+	r.checkName(s, w.Name, g)
+	ok = r.faults == faults
+	if r.opts.Advise && ok {
+		r.adviseWebhook(s, w)
+	}
+	return w, ok
+}
+
+// signers takes the secrets out: "secret", and those of "secrets", which is
+// ours, so that one can take the place of another while receivers know both.
+func (r *gatewayReader) signers(s section) []secret.Text {
+	var list []secret.Text
+	if text := s.secret("secret"); !text.IsZero() {
+		list = append(list, text)
+	}
+	for i, v := range s.list("secrets") {
+		name := fmt.Sprintf("%s[%d]", s.path("secrets"), i)
+		text, ok := s.str(v, name, index(s.at("secrets"), i))
+		if !ok {
+			continue
+		}
+		if r.show(name, secret.Mask, v); text != "" {
+			list = append(list, secret.New(text))
+		}
+	}
+	return list
+}
+
+func (r *gatewayReader) signature(s section) webhook.SignatureFormat {
+	formats := []string{string(webhook.SignaturePrefixed), string(webhook.SignatureHex)}
+	text := s.text("signature_format", formats[0], shown)
+	if !slices.Contains(formats, text) {
+		r.wrong(s.v.Get("signature_format"), s.at("signature_format"), "unknown_format",
+			fmt.Sprintf("%s must be one of: %s", s.path("signature_format"), strings.Join(formats, ", ")), r.near(text, formats))
+	}
+	return webhook.SignatureFormat(text)
+}
+
+// events takes the events out, in the guide's spelling. One that does not
+// exist stays in the list: without it the list could be empty, which means all.
+func (r *gatewayReader) events(s section) []string {
+	var list []string
+	for i, v := range s.list("events") {
+		pointer := index(s.at("events"), i)
+		text, ok := s.str(v, fmt.Sprintf("%s[%d]", s.path("events"), i), pointer)
+		t, err := events.ParseType(text)
+		var unknown *events.UnknownTypeError
+		if ok && errors.As(err, &unknown) && len(placeholders(text)) == 0 {
+			r.report(nodeProblem(v, Error, pointer, "unknown_event", fmt.Sprintf("%s: events contains unknown event %q", s.name, text), eventHint(unknown)), v)
+		}
+		if err == nil {
+			text = string(t)
+		}
+		if slices.Contains(list, text) {
+			r.remark(v, pointer, "repeated", fmt.Sprintf("%s: events lists %q twice", s.name, text), "it is sent once all the same; remove one")
+			continue
+		}
+		list = append(list, text)
+	}
+	r.show(s.path("events"), strings.Join(list, ", "), s.v.Get("events"))
+	return list
+}
+
+// eventHint says which event was probably meant.
+func eventHint(e *events.UnknownTypeError) string {
+	if e.Name == "*" || e.Name == "all" {
+		return "there is no wildcard: leave events out for the three ends of an agent's run"
+	}
+	return fmt.Sprintf("did you mean %q?", e.Nearest)
+}
+
+// checkName compares a webhook's name with those before it and with those of
+// agentxchain.json.
+func (r *gatewayReader) checkName(s section, name string, g *Gateway) {
+	v := s.v.Get("name")
+	if v == nil {
+		return
+	}
+	if slices.ContainsFunc(g.Webhooks, func(w webhook.Config) bool { return w.Name == name }) {
+		r.remark(v, s.at("name"), "repeated", fmt.Sprintf("the name %q is given twice; the last webhook of that name counts", name), "give each webhook a name of its own")
+	}
+	if slices.Contains(r.opts.Governed, name) {
+		r.report(nodeProblem(v, Error, s.at("name"), "governed_name",
+			fmt.Sprintf("%s: %q is a webhook of %s too", s.name, name, project.ConfigName), "evidence names webhooks: give this one another name"), v)
+	}
+}
+
+// lastOfEach keeps the last webhook of each name.
+func lastOfEach(list []webhook.Config) []webhook.Config {
+	var kept []webhook.Config
+	for i, w := range list {
+		if !slices.ContainsFunc(list[i+1:], func(later webhook.Config) bool { return later.Name == w.Name }) {
+			kept = append(kept, w)
+		}
+	}
+	return kept
+}
+
+// adviseWebhook looks for what loads well and fails or surprises later. It
+// never shows the URL: its path may be a secret.
+func (r *gatewayReader) adviseWebhook(s section, w webhook.Config) {
+	if w.Name == "" && s.v.Get("name").Is(pyyaml.String) {
+		r.remark(s.v.Get("name"), s.at("name"), "empty_name", s.name+" has an empty name, so no rule can name it", "")
+	}
+	if len(w.Missing) > 0 {
+		return
+	}
+	if v := s.v.Get("url"); v.Is(pyyaml.String) {
+		if why := webhook.CheckURL(w.URL.Reveal()); why != "" {
+			r.remark(v, s.at("url"), "bad_url", s.name+": url: "+why+", so every delivery to it will fail", "")
+		}
+	}
+	if len(w.Secrets) == 0 {
+		r.remark(s.v, s.at("secret"), "unsigned", fmt.Sprintf("%s has no secret, so its receiver cannot know who sent a message", s.name),
+			`set "secret", or "webhook_secret" for all webhooks`)
+	}
+}
+
+func (r *gatewayReader) persistence(top section) Persistence {
+	var p Persistence
+	faults := r.faults
+	s := top.section("persistence")
+	s.only("enabled", "backend", "url", "table_prefix", "db_schema")
+	s.missing, s.fails = &p.Missing, "no database can be opened"
+	p.Configured = top.v.Has("persistence")
+	p.Enabled = s.flag("enabled", true)
+	p.Backend = s.text("backend", "sqlite", shown)
+	p.URL = secret.New(s.text("url", "sqlite+aiosqlite:///agent_gateway.db", maskDatabase))
+	p.TablePrefix = s.text("table_prefix", "", shown)
+	p.Schema = s.nullable("db_schema", shown)
+	backends := []string{"sqlite", "postgres", "postgresql"}
+	if len(p.Missing) == 0 && !slices.Contains(backends, p.Backend) {
+		r.wrong(s.v.Get("backend"), s.at("backend"), "unknown_backend",
+			fmt.Sprintf("persistence.backend %q is unknown, so nothing would be kept", p.Backend), r.suggest(p.Backend, backends))
+	}
+	if r.faults > faults {
+		p.Backend = "" // Nothing may go to a default database by mistake.
+	}
+	return p
+}
+
+func (r *gatewayReader) queue(top section) Queue {
+	var q Queue
+	s := top.section("queue")
+	s.only("backend", "redis_url", "rabbitmq_url", "stream_key", "queue_name", "consumer_group", "workers",
+		"max_retries", "visibility_timeout_s", "drain_timeout_s", "default_execution_mode")
+	s.missing, s.fails = &q.Missing, "notifications are sent directly"
+	q.Backend = s.text("backend", "none", shown)
+	if r.opts.Advise && len(q.Missing) == 0 && q.Backend != "none" && q.Backend != "database" {
+		r.remark(s.v.Get("backend"), s.at("backend"), "foreign_queue",
+			fmt.Sprintf("queue.backend %q means nothing to this program: notifications are sent directly", q.Backend),
+			`"database" keeps what was not delivered in the database of "persistence"`)
+	}
+	return q
+}
+
+func (r *gatewayReader) auth(top section) Auth {
+	var a Auth
+	s := top.section("auth")
+	s.only("enabled", "mode", "api_keys", "oauth2", "public_paths")
+	s.missing, s.fails = &a.Missing, "the API refuses every request"
+	a.Enabled = s.flag("enabled", true)
+	a.Mode = s.text("mode", "api_key", shown)
+	for _, e := range s.entries("api_keys") {
+		e.only("name", "key", "scopes")
+		a.Keys = append(a.Keys, APIKey{
+			Name:   e.required("name", "it says whose key it is", shown),
+			Key:    secret.New(e.required("key", `for example "${API_KEY}"`, masked)),
+			Scopes: e.texts("scopes", []string{"*"}),
+		})
+	}
+	a.OAuth2 = s.optional("oauth2").v != nil
+	a.PublicPaths = s.texts("public_paths", []string{"/v1/health"})
+	return a
+}
+
+func (r *gatewayReader) dashboard(top section) Dashboard {
+	var d Dashboard
+	s := top.section("dashboard")
+	s.only("enabled", "title", "subtitle", "logo_url", "favicon_url", "auth", "theme")
+	s.missing, s.fails = &d.Missing, "the dashboard refuses every request"
+	d.Enabled = s.flag("enabled", false)
+	d.Title = s.text("title", "Agent Gateway", shown)
+	a := s.section("auth")
+	a.only("enabled", "username", "password", "admin_username", "admin_password", "login_button_text", "session_secret", "oauth2")
+	d.Auth = DashboardAuth{
+		Enabled:       a.flag("enabled", true),
+		Username:      a.text("username", "admin", shown),
+		Password:      a.secret("password"),
+		AdminUsername: a.nullable("admin_username", shown),
+		AdminPassword: secret.New(a.nullable("admin_password", masked)),
+		SessionSecret: a.secret("session_secret"),
+		OAuth2:        a.optional("oauth2").v != nil,
+	}
+	if r.opts.Advise && d.Enabled && d.Auth.Enabled && len(d.Missing) == 0 {
+		r.adviseDashboard(s, d.Auth)
+	}
+	return d
+}
+
+// adviseDashboard applies what Agent Gateway checks when it starts (contract,
+// section 1.8).
+func (r *gatewayReader) adviseDashboard(s section, a DashboardAuth) {
+	switch {
+	case a.OAuth2 && !a.Password.IsZero():
+		r.wrong(s.v, s.at("auth"), "two_logins", "dashboard.auth has both oauth2 and a password", "choose one of them")
+	case !a.OAuth2 && (a.AdminUsername == "" || a.AdminPassword.IsZero()):
+		r.wrong(s.v, s.at("auth"), "no_admin", "dashboard.auth needs admin_username and admin_password", "without oauth2 they are the only way to be an administrator")
+	}
+}
