@@ -1,0 +1,226 @@
+// Package dispatch turns one event into the messages of its targets: where it
+// goes, what each target is sent, and who sends it. Emit, retry, serve and the
+// public Go API go through it, so that they mean the same by a target.
+//
+// Bodies are made once, before the first attempt: what is stored, sent, sent
+// again and shown are the same bytes. A template that does not give a usable
+// body never keeps an event from its target: the channel's built-in body goes
+// out, and says so in the record.
+package dispatch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"agentxchain/internal/delivery"
+	"agentxchain/internal/events"
+	"agentxchain/internal/queue"
+	"agentxchain/internal/render"
+	"agentxchain/internal/routing"
+	"agentxchain/internal/secret"
+	"agentxchain/internal/slack"
+	"agentxchain/internal/webhook"
+)
+
+const (
+	// governedMaxAge is how long a governed event is tried again by itself: an
+	// older notice about a run misleads more than it helps.
+	governedMaxAge = time.Hour
+	// agentMaxAge is the same for the end of an agent run, which stays true.
+	agentMaxAge = 72 * time.Hour
+
+	// governedAttempts and channelAttempts are the attempts that a command
+	// makes by default, at a webhook of agentxchain.json and at a channel of
+	// gateway.yaml.
+	governedAttempts = 1
+	channelAttempts  = 3
+
+	contentType = "application/json"
+)
+
+// Gateway is what the channels of a gateway.yaml are made of.
+type Gateway struct {
+	// Routing has the file's webhooks by name, and the agents' rules.
+	Routing *routing.Gateway
+	// Webhooks are the named webhooks.
+	Webhooks []webhook.Config
+	// WebhookSecrets sign what goes to a rule's own URL; none leaves it unsigned.
+	WebhookSecrets []secret.Text
+	// MissingSecret names the environment variables that WebhookSecrets need
+	// and that are not set; what they sign then fails.
+	MissingSecret []string
+	// Renderer makes bodies from templates.
+	Renderer *render.Renderer
+	// WebhookSender delivers to Webhooks and to the URLs of rules.
+	WebhookSender *webhook.Sender
+	// SlackSender posts to Slack; nil when Slack is not enabled.
+	SlackSender *slack.Sender
+	// Threads puts the messages of one run into one thread; nil lets each
+	// stand for itself.
+	Threads *slack.Threads
+}
+
+// Options are what a [Dispatcher] is made of.
+type Options struct {
+	// Governed are the webhooks of agentxchain.json, in its order, which Sender
+	// delivers to. File is the name of that file in targets.
+	File     string
+	Governed []webhook.Config
+	Sender   *webhook.Sender
+	// Gateway is nil when there is no gateway.yaml. When the file can't be
+	// used, Broken says why, in one line without secrets: what was to go to its
+	// targets then fails with these words instead of being forgotten.
+	Gateway *Gateway
+	Broken  string
+	// GatewayFile is the name of gateway.yaml in targets.
+	GatewayFile string
+}
+
+// Dispatcher is safe for concurrent use.
+type Dispatcher struct {
+	opts   Options
+	router routing.Router
+
+	mu sync.Mutex
+	// problems are why the targets of routes can't be sent to.
+	problems map[delivery.Target]string
+}
+
+// New returns a dispatcher. It does no work that could fail.
+func New(o Options) *Dispatcher {
+	d := &Dispatcher{opts: o, problems: map[delivery.Target]string{}}
+	for _, h := range o.Governed {
+		target := delivery.Target{File: o.File, Channel: delivery.Webhook, Name: h.Name}
+		d.router.Subscriptions = append(d.router.Subscriptions, routing.Subscription{Target: target, Events: h.Events})
+	}
+	if o.Gateway != nil {
+		d.router.Gateway = o.Gateway.Routing
+	}
+	return d
+}
+
+// Routes returns where an event of this type goes. The agent of a governed
+// event is its role; it may be empty.
+func (d *Dispatcher) Routes(t events.Type, agent string) []routing.Route {
+	return d.router.Route(t, agent)
+}
+
+// Agent returns whose event e is: the agent's name, or the role of a governed
+// event, empty when it is nobody's.
+func Agent(e events.Event) string {
+	if e.Agent != nil {
+		return e.Agent.Name
+	}
+	envelope, err := events.Parse(e.Body)
+	if err != nil || envelope.Turn == nil {
+		return ""
+	}
+	return envelope.Turn.Role
+}
+
+// Messages makes what the targets of routes are sent. Routes that skip make
+// none, routes with a problem make one that is going to fail with it. The
+// warnings say, free of values, why a template gave no body.
+func (d *Dispatcher) Messages(ctx context.Context, e events.Event, routes []routing.Route) (messages []queue.Message, warnings []error) {
+	for _, r := range routes {
+		if r.Skip != "" {
+			continue
+		}
+		m, warning := d.message(ctx, e, r)
+		messages = append(messages, m)
+		if warning != nil {
+			warnings = append(warnings, warning)
+		}
+	}
+	return messages, warnings
+}
+
+func (d *Dispatcher) message(ctx context.Context, e events.Event, r routing.Route) (m queue.Message, warning error) {
+	m = queue.Message{
+		Target: r.Target, ContentType: contentType,
+		Attempts: channelAttempts, ExpiresAt: e.EmittedAt.Add(agentMaxAge),
+	}
+	if e.Agent == nil {
+		m.ExpiresAt = e.EmittedAt.Add(governedMaxAge)
+	}
+	switch {
+	case r.Problem != "":
+		m.Attempts = 1
+		d.mu.Lock()
+		d.problems[r.Target] = r.Problem
+		d.mu.Unlock()
+	case r.Target.File == d.opts.File:
+		m.Attempts = governedAttempts
+	case r.Target.Channel == delivery.Slack:
+		m.ContentType = slack.ContentType
+		m.Body, m.FallbackBody, warning = d.slackBody(ctx, e, r)
+	default:
+		m.Body, m.FallbackBody, warning = d.webhookBody(ctx, e, r)
+	}
+	return m, warning
+}
+
+// Sender returns who delivers to a target. It is never nil: a target that
+// can't be delivered to has a sender that says why.
+func (d *Dispatcher) Sender(t delivery.Target) queue.Sender {
+	d.mu.Lock()
+	problem := d.problems[t]
+	d.mu.Unlock()
+	switch {
+	case problem != "":
+		return refusal(problem)
+	case t.File == d.opts.File:
+		return d.governed(t)
+	case d.opts.Broken != "":
+		return refusal(d.opts.Broken)
+	case d.opts.Gateway == nil:
+		return refusal("There is no " + d.opts.GatewayFile)
+	case t.Channel == delivery.Slack:
+		return d.slack()
+	}
+	return d.webhook(t)
+}
+
+func (d *Dispatcher) governed(t delivery.Target) queue.Sender {
+	if d.opts.Sender == nil || !slices.ContainsFunc(d.opts.Governed, func(h webhook.Config) bool { return h.Name == t.Name }) {
+		return gone(t)
+	}
+	return d.opts.Sender
+}
+
+func (d *Dispatcher) slack() queue.Sender {
+	if d.opts.Gateway.SlackSender == nil {
+		return refusal("Slack is not enabled in " + d.opts.GatewayFile)
+	}
+	return d.opts.Gateway.SlackSender
+}
+
+func (d *Dispatcher) webhook(t delivery.Target) queue.Sender {
+	config, ok := d.opts.Gateway.config(t)
+	if !ok {
+		return gone(t)
+	}
+	return bound{d.opts.Gateway.WebhookSender, config}
+}
+
+// config returns the webhook that a target refers to: a named one, or that of
+// a rule with a URL of its own.
+func (g *Gateway) config(t delivery.Target) (webhook.Config, bool) {
+	if t.File == g.Routing.File {
+		at := slices.IndexFunc(g.Webhooks, func(h webhook.Config) bool { return h.Name == t.Name })
+		if at < 0 {
+			return webhook.Config{}, false
+		}
+		return g.Webhooks[at], true
+	}
+	rule := g.Routing.Inline(t)
+	if rule == nil {
+		return webhook.Config{}, false
+	}
+	return webhook.Config{
+		Name: t.Name, URL: rule.URL, Timeout: webhook.GatewayTimeout,
+		Secrets: g.WebhookSecrets, Missing: g.MissingSecret,
+	}, true
+}
