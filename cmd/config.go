@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/egress"
 	"agentxchain/internal/project"
+	"agentxchain/internal/render"
 	"agentxchain/internal/webhook"
 	"agentxchain/schemas"
 
@@ -24,37 +26,40 @@ func newConfigCheck(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Report every problem of the configuration at once",
-		Long: `Report every problem of agentxchain.json at once, as FILE:LINE:COLUMN: MESSAGE and
-a hint. A header variable without a value is a warning, because only its own
-target fails; --require-env makes it an error.
+		Long: `Report every problem of agentxchain.json, gateway.yaml, the agents' AGENT.md and
+every template at once, as FILE:LINE:COLUMN: MESSAGE and a hint. A variable without
+a value is a warning, because only its own target fails; --require-env makes it an
+error.
 ` + exitStatus("0  no errors (there may be warnings)\n  1  errors\n  2  no project"),
 		Example: "  agentxchain config check --require-env",
 		Args:    args(cobra.NoArgs),
-		RunE:    func(*cobra.Command, []string) error { return runConfigCheck(a, requireEnv, asJSON) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runConfigCheck(c.Context(), a, requireEnv, asJSON) },
 	}
 	c.Flags().BoolVar(&requireEnv, "require-env", false, "a header variable without a value is an error")
 	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
 	return c
 }
 
-func runConfigCheck(a *app, requireEnv, asJSON bool) error {
-	root, err := a.find()
+func runConfigCheck(ctx context.Context, a *app, requireEnv, asJSON bool) error {
+	place, err := a.locate()
 	if err != nil {
 		return err
 	}
-	env, envErr := project.LoadEnv(a.LookupEnv, root, a.Dir)
-	checked, problems := config.Check(root, env, config.Options{RequireEnv: requireEnv})
-	if checked != nil {
-		problems = append(problems, bySchema(root, checked)...)
-		refused, err := a.byEgress(checked)
-		if err != nil {
-			return err
-		}
-		problems = append(problems, refused...)
+	guards, err := a.guards()
+	if err != nil {
+		return err
 	}
+	s := &site{root: place.Root, config: &config.Config{}}
+	var envErr error
+	s.env, envErr = project.LoadEnv(a.LookupEnv, place.Root, a.Dir)
+	var problems config.Problems
+	if place.Root.Kind == project.Run {
+		problems = a.checkGoverned(s, guards, requireEnv)
+	}
+	problems = append(problems, a.checkGateway(ctx, s, place, guards, requireEnv)...)
 	if envErr != nil {
 		problems = append(problems, config.Problem{
-			File: filepath.Join(root.Dir, ".env"), Severity: config.Error, Message: envErr.Error(), Err: envErr,
+			File: filepath.Join(place.Root.Dir, ".env"), Severity: config.Error, Message: envErr.Error(), Err: envErr,
 			Hint: "placeholders are not filled from it until it can be read",
 		})
 	}
@@ -69,27 +74,89 @@ func runConfigCheck(a *app, requireEnv, asJSON bool) error {
 	return nil
 }
 
-// byEgress names the webhooks whose address no delivery may call. Names are
-// not resolved here: their addresses are judged when they are called.
-func (a *app) byEgress(c *config.Config) (config.Problems, error) {
+// guards are those of the two tiers.
+type guards struct{ governed, public *egress.Guard }
+
+func (a *app) guards() (guards, error) {
 	rules, err := egress.FromEnv(a.Getenv)
 	if err != nil {
-		return nil, cannot("environment", err)
+		return guards{}, cannot("environment", err)
 	}
+	var g guards
 	rules.Tier = egress.Governed
-	guard := egress.New(rules)
-	var problems config.Problems
-	for i, hook := range c.Webhooks {
-		var refusal *egress.Refusal
-		if err := guard.CheckURL(hook.URL.Reveal()); errors.As(err, &refusal) && refusal.Addr.IsValid() && webhook.CheckURL(hook.URL.Reveal()) == "" {
+	g.governed = egress.New(rules)
+	rules.Tier = egress.Public
+	g.public = egress.New(rules)
+	return g, nil
+}
+
+// checkGoverned checks agentxchain.json, and puts it into s when it can be used.
+func (a *app) checkGoverned(s *site, g guards, requireEnv bool) config.Problems {
+	checked, problems := config.Check(s.root, s.env, config.Options{RequireEnv: requireEnv})
+	if checked == nil {
+		return problems
+	}
+	s.config = checked
+	problems = append(problems, bySchema(s.root, checked)...)
+	for i, hook := range checked.Webhooks {
+		if why := refusal(g.governed, hook); why != nil {
 			problems = append(problems, config.Problem{
-				File: c.Root.ConfigFile(), Pointer: fmt.Sprintf("/notifications/webhooks/%d/url", i), Severity: config.Warning,
-				Message: fmt.Sprintf("notifications.webhooks[%d]: url: %v, so every delivery to it will fail", i, refusal),
+				File: s.root.ConfigFile(), Pointer: fmt.Sprintf("/notifications/webhooks/%d/url", i), Severity: config.Warning,
+				Message: fmt.Sprintf("notifications.webhooks[%d]: url: %v, so every delivery to it will fail", i, why),
 				Hint:    "`agentxchain help egress` says which addresses may be called",
 			})
 		}
 	}
-	return problems, nil
+	return problems
+}
+
+// checkGateway checks gateway.yaml, the agents' rules and every template.
+func (a *app) checkGateway(ctx context.Context, s *site, place project.Place, guards guards, requireEnv bool) config.Problems {
+	if place.GatewayErr != nil {
+		return config.Problems{{File: filepath.Join(s.root.Dir, project.GatewayName), Message: place.GatewayErr.Error(), Err: place.GatewayErr}}
+	}
+	if place.Gateway == "" {
+		return nil
+	}
+	o := a.gatewayOptions(s)
+	o.RequireEnv, o.Advise = requireEnv, true
+	g, problems := config.LoadGateway(place.Gateway, o)
+	if g == nil {
+		return problems
+	}
+	for _, hook := range g.Webhooks {
+		if why := refusal(guards.public, hook); why != nil {
+			problems = append(problems, config.Problem{
+				File: g.File, Severity: config.Warning,
+				Message: fmt.Sprintf("webhook %q: url: %v, so every delivery to it will fail", hook.Name, why),
+				Hint:    "channels of gateway.yaml may only be at public addresses; nothing switches that off",
+			})
+		}
+	}
+	renderer := render.New(render.Options{TemplatesDir: g.Slack.TemplatesDir, Now: a.Now})
+	for _, p := range renderer.Check(ctx, g.Uses()) {
+		problems = append(problems, templateProblem(p))
+	}
+	return problems
+}
+
+func templateProblem(p render.Problem) config.Problem {
+	out := config.Problem{File: p.File, Line: p.Line, Column: p.Column, Message: p.Message}
+	if p.Warning {
+		out.Severity, out.Hint = config.Warning, "the built-in body would be sent in its place"
+	}
+	return out
+}
+
+// refusal says why no delivery may call a webhook, nil when one may. Names are
+// not resolved here: their addresses are judged when they are called.
+func refusal(guard *egress.Guard, hook webhook.Config) *egress.Refusal {
+	var why *egress.Refusal
+	url := hook.URL.Reveal()
+	if err := guard.CheckURL(url); webhook.CheckURL(url) == "" && errors.As(err, &why) && why.Host != "" {
+		return why
+	}
+	return nil
 }
 
 // bySchema holds a configuration without errors to its published schema, as a
@@ -162,24 +229,30 @@ from: a file and line, the environment, .env, or a default.
 }
 
 func runConfigShow(a *app, asJSON bool) error {
-	g, err := a.open()
+	s, err := a.open()
 	if err != nil {
 		return err
 	}
-	settings := g.config.Settings()
+	var settings []config.Setting
+	if s.root.Kind == project.Run {
+		settings = s.config.Settings()
+	}
+	if s.gateway != nil {
+		settings = append(settings, s.gateway.Settings()...)
+	}
 	if !asJSON {
-		for _, s := range settings {
-			fmt.Fprintf(a.Stdout, "%s = %s  (%s)\n", s.Key, s.Value, s.Source)
+		for _, v := range settings {
+			fmt.Fprintf(a.Stdout, "%s = %s  (%s)\n", v.Key, v.Value, v.Source)
 		}
-		return nil
+		return s.orBroken(nil)
 	}
 	items := make([]*ecmajson.Value, len(settings))
-	for i, s := range settings {
+	for i, v := range settings {
 		items[i] = ecmajson.NewObject().
-			Set("key", ecmajson.NewString(s.Key)).
-			Set("value", ecmajson.NewString(s.Value)).
-			Set("source", ecmajson.NewString(s.Source))
+			Set("key", ecmajson.NewString(v.Key)).
+			Set("value", ecmajson.NewString(v.Value)).
+			Set("source", ecmajson.NewString(v.Source))
 	}
 	a.printJSON(ecmajson.NewObject().Set("settings", ecmajson.NewArray(items...)))
-	return nil
+	return s.orBroken(nil)
 }

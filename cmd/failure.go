@@ -81,15 +81,20 @@ func report(ctx context.Context, w World, err error, asJSON bool) int {
 	if asJSON {
 		writeJSONError(w.Stdout, f)
 	}
+	f.print(w.Stderr)
+	return f.exit
+}
+
+// print tells people.
+func (f *failure) print(out io.Writer) {
 	prefix := "agentxchain: "
 	if f.plain {
 		prefix = ""
 	}
-	fmt.Fprintln(w.Stderr, prefix+f.Error())
+	fmt.Fprintln(out, prefix+f.Error())
 	for _, h := range f.hints {
-		fmt.Fprintln(w.Stderr, "  hint: "+h)
+		fmt.Fprintln(out, "  hint: "+h)
 	}
-	return f.exit
 }
 
 func writeJSONError(out io.Writer, f *failure) {

@@ -27,7 +27,7 @@ var variables = []string{
 	"AGENTXCHAIN_DIR", "AGENTXCHAIN_EGRESS", "AGENTXCHAIN_EGRESS_ALLOW",
 	"AGENTXCHAIN_LOG_FORMAT", "AGENTXCHAIN_LOG_LEVEL",
 	"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "REQUEST_METHOD",
-	"PATH", "SOURCE_DATE_EPOCH", "SSL_CERT_DIR", "SSL_CERT_FILE",
+	"PATH", "SLACK_API_URL", "SOURCE_DATE_EPOCH", "SSL_CERT_DIR", "SSL_CERT_FILE",
 }
 
 // gitVariables are handed on to the git that `export` asks for the state of
@@ -48,6 +48,10 @@ func TestEveryVariableIsKnown(t *testing.T) {
 	defer encrypted.Close()
 	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	dir := project(t, headed, to("tls", encrypted.URL))
+	slack := "notifications:\n  slack: {enabled: true, bot_token: \"${TOKEN}\", default_channel: \"#x\"}\n"
+	if err := os.WriteFile(filepath.Join(dir, "gateway.yaml"), []byte(slack), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	commitAll(t, dir)
 	bundle := filepath.Join(t.TempDir(), "bundle.json")
 	w := &watched{asked: map[string]bool{}, lookedUp: map[string]bool{}}
@@ -57,6 +61,9 @@ func TestEveryVariableIsKnown(t *testing.T) {
 		{1, []string{"notify", "retry"}},
 		{2, []string{"notify", "discard", "notif_x"}},
 		{0, []string{"notify", "log"}},
+		{0, []string{"notify", "route", "run_blocked"}},
+		{0, []string{"notify", "emit", "on_error", "--agent", "a", "--execution-id", "e"}},
+		{1, []string{"template", "render", "gateway.yaml", "--channel", "webhook"}},
 		{0, []string{"config", "check"}},
 		{0, []string{"config", "show"}},
 		{0, []string{"export", "--output", bundle}},
@@ -69,7 +76,7 @@ func TestEveryVariableIsKnown(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		code := cmd.Run(t.Context(), cmd.World{
-			Args: c.args, Dir: dir, Getenv: w.getenv, LookupEnv: w.lookupEnv,
+			Args: c.args, Dir: dir, Getenv: w.getenv, LookupEnv: w.lookupEnv, Environ: w.environ,
 			Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, Entropy: rand.Reader,
 		})
 		if code != c.code {
@@ -85,11 +92,14 @@ func TestEveryVariableIsKnown(t *testing.T) {
 	if d := cmp.Diff(known, w.asked); d != "" {
 		t.Errorf("variables that are read (-listed +read): %s", d)
 	}
-	if d := cmp.Diff(map[string]bool{"PLACEHOLDER": true}, w.lookedUp); d != "" {
+	if d := cmp.Diff(map[string]bool{"PLACEHOLDER": true, "TOKEN": true}, w.lookedUp); d != "" {
 		t.Errorf("looked up for placeholders: %s", d)
 	}
+	if !w.listed {
+		t.Error("nobody asked for the variables that begin with AGENT_GATEWAY_")
+	}
 	help := execute(t, dir, nil, "help", "environment").want(t, 0).stdout
-	for _, name := range variables {
+	for _, name := range append(variables[:len(variables):len(variables)], "AGENT_GATEWAY_") {
 		if name == strings.ToUpper(name) && !strings.Contains(help, name) {
 			t.Errorf("`help environment` lacks %s", name)
 		}
@@ -101,6 +111,16 @@ func TestEveryVariableIsKnown(t *testing.T) {
 type watched struct {
 	mu              sync.Mutex
 	asked, lookedUp map[string]bool
+	listed          bool
+}
+
+// environ has no variable whose name begins with AGENT_GATEWAY_; nothing else
+// in it is looked at.
+func (w *watched) environ() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.listed = true
+	return []string{"AGENTXCHAIN_EGRESS=public", "agent_gatewa=x"}
 }
 
 func (w *watched) getenv(name string) string {

@@ -16,8 +16,8 @@ import (
 )
 
 func newNotify(a *app) *cobra.Command {
-	return group(a, "notify", "Tell the project's webhooks about an event, and handle what is undelivered",
-		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newLog(a))
+	return group(a, "notify", "Tell webhooks and Slack about an event, and handle what is undelivered",
+		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newRoute(a), newLog(a))
 }
 
 // printOutcomes prints one line per target. more are further columns.

@@ -10,6 +10,7 @@ import (
 
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/pipeline"
 	"agentxchain/internal/queue"
 
 	"github.com/spf13/cobra"
@@ -31,9 +32,9 @@ settled first: it is recorded as unknown_outcome, once, and listed.
 }
 
 func runPending(ctx context.Context, a *app, asJSON bool) error {
-	return a.withPipeline(func(p *pipeline) error {
-		recoverErr := p.recover(ctx, a)
-		list, listErr := p.queue.Pending(ctx)
+	return a.withPipeline(func(_ *site, p *pipeline.Pipeline) error {
+		recoverErr := a.recover(ctx, p)
+		list, listErr := p.Queue.Pending(ctx)
 		failed := errors.Join(recoverErr, listErr)
 		if asJSON {
 			items := make([]*ecmajson.Value, len(list))
@@ -85,20 +86,6 @@ func pendingDocument(d delivery.Delivery) *ecmajson.Value {
 		Set("message", ecmajson.NewStringOrNull(d.LastMessage))
 }
 
-// withPipeline opens the project, wires its pipeline and closes it after f.
-func (a *app) withPipeline(f func(*pipeline) error) error {
-	g, err := a.open()
-	if err != nil {
-		return err
-	}
-	p, err := newPipeline(a, g)
-	if err != nil {
-		return err
-	}
-	defer p.close(a)
-	return f(p)
-}
-
 func newRetry(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
@@ -116,9 +103,9 @@ is a new line of the audit with the next attempt number.
 }
 
 func runRetry(ctx context.Context, a *app, ids []string, asJSON bool) error {
-	return a.withPipeline(func(p *pipeline) error {
-		recoverErr := p.recover(ctx, a)
-		reports, retryErr := p.queue.Retry(ctx, ids...)
+	return a.withPipeline(func(_ *site, p *pipeline.Pipeline) error {
+		recoverErr := a.recover(ctx, p)
+		reports, retryErr := p.Queue.Retry(ctx, ids...)
 		if len(ids) > 0 && retryErr != nil {
 			return backlogFailure(errors.Join(retryErr, recoverErr))
 		}
@@ -192,11 +179,11 @@ for each target that did not have it.
 }
 
 func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) error {
-	return a.withPipeline(func(p *pipeline) error {
-		if err := p.recover(ctx, a); err != nil {
+	return a.withPipeline(func(_ *site, p *pipeline.Pipeline) error {
+		if err := a.recover(ctx, p); err != nil {
 			return cannot("outbox", err)
 		}
-		attempts, err := p.queue.Discard(ctx, id, reason)
+		attempts, err := p.Queue.Discard(ctx, id, reason)
 		if err != nil && len(attempts) == 0 {
 			return backlogFailure(err)
 		}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,8 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"agentxchain/internal/dispatch"
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/events"
+	"agentxchain/internal/pipeline"
+	"agentxchain/internal/project"
 	"agentxchain/internal/queue"
 	"agentxchain/internal/routing"
 	"agentxchain/internal/suggest"
@@ -46,12 +50,13 @@ func newEmit(a *app) *cobra.Command {
 	var o emitOptions
 	c := &cobra.Command{
 		Use:   "emit EVENT",
-		Short: "Send one event to every webhook subscribed to it",
-		Long: `Send one event to every webhook subscribed to it, all side by side, and record
-every attempt in .agentxchain/notification-audit.jsonl.
+		Short: "Send one event to every target that is to have it",
+		Long: `Send one event to the webhooks of agentxchain.json that are subscribed to it and
+to the channels of gateway.yaml that its agent's rules or the defaults name, all
+side by side, and record every attempt in .agentxchain/notification-audit.jsonl.
 
-Payload, run and turn come from .agentxchain/state.json, which is only read. What
-stays undelivered is kept for ` + "`agentxchain notify retry`" + `.
+Payload, run and turn come from .agentxchain/state.json, which is only read; the
+fields of an agent run come from flags. What stays undelivered is kept for ` + "`agentxchain notify retry`" + `.
 
 EVENT is one of run_blocked, operator_escalation_raised, escalation_resolved,
 human_escalation_raised, human_escalation_resolved, phase_transition_pending,
@@ -59,11 +64,13 @@ run_completion_pending, run_completed, approval_sla_reminder; or, for an agent
 run, on_complete, on_error, on_timeout.
 ` + exitStatus(`0  emitted, delivered or not
   1  --require-delivery was not met
-  2  usage or configuration; or evidence that could not be written, after every
-     target was still called once and each audit line printed to stderr`),
+  2  usage or configuration, after what a gateway.yaml with an error leaves was
+     still sent; or evidence that could not be written, after every target was
+     still called once and each audit line printed to stderr`),
 		Example: `  agentxchain notify emit run_blocked || true
   agentxchain notify emit run_blocked --payload @blocked.json --set owner=human
-  agentxchain notify emit run_completed --require-delivery --json`,
+  agentxchain notify emit run_completed --require-delivery --json
+  agentxchain notify emit on_error --agent report-agent --execution-id abc --error "it broke"`,
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeEvents,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -92,7 +99,7 @@ run, on_complete, on_error, on_timeout.
 	f.StringVar(&o.agent.err, "error", "", "agent run: what went wrong, `TEXT` or @FILE")
 	f.Int64Var(&o.agent.durationMS, "duration-ms", 0, "agent run: how long it took, in milliseconds")
 	f.StringArrayVar(&o.targets, "target", nil, "only this target, by `NAME` (repeatable)")
-	f.IntVar(&o.attempts, "attempts", 1, "attempts per target in this process")
+	f.IntVar(&o.attempts, "attempts", 0, "attempts per target in this process (default: 1, at channels of gateway.yaml 3)")
 	f.DurationVar(&o.deadline, "deadline", 35*time.Second, "upper bound for the whole command")
 	f.BoolVar(&o.requireDelivery, "require-delivery", false, "exit 1 unless every target was delivered")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the envelope and the targets; send nothing, write nothing")
@@ -123,7 +130,7 @@ func (o emitOptions) check(c *cobra.Command, t events.Type) error {
 		}
 	}
 	switch {
-	case o.attempts < 1 || o.attempts > 100:
+	case c.Flags().Changed("attempts") && (o.attempts < 1 || o.attempts > 100):
 		return usagef("--attempts must be between 1 and 100, not %d", o.attempts)
 	case o.deadline <= 0:
 		return usagef("--deadline must be positive, not %s", o.deadline)
@@ -149,55 +156,32 @@ func runEmit(ctx context.Context, a *app, eventType events.Type, o emitOptions) 
 	ctx, cancel := context.WithTimeout(ctx, o.deadline)
 	defer cancel()
 	a.advisory = !o.json && !o.dryRun
-	g, err := a.open()
-	if err != nil {
-		return err
-	}
-	messages, filtered, err := o.messages(g, string(eventType))
-	if err != nil {
-		return err
-	}
-	event, err := o.mint(ctx, a, g, eventType)
-	if err != nil {
-		return err
-	}
-	if o.dryRun {
-		return a.printDryRun(event, messages, filtered, o.json)
-	}
-	report, err := submit(ctx, a, g, event, messages, o)
-	if err != nil {
-		return err
-	}
-	return a.answerEmit(report, filtered, o)
+	return a.withPipeline(func(s *site, p *pipeline.Pipeline) error {
+		event, err := o.mint(ctx, a, s, eventType)
+		if err != nil {
+			return err
+		}
+		routes, filtered, err := o.routes(s, p, event)
+		if err != nil {
+			return err
+		}
+		if o.dryRun {
+			return a.printDryRun(event, routes, filtered, o.json)
+		}
+		report, warnings := p.Emit(ctx, event, routes, o.attempts)
+		a.warnAll(warnings)
+		return a.answerEmit(report, filtered, o)
+	})
 }
 
-// submit sends the event, then settles what dead processes left: the event at
-// hand goes first.
-func submit(ctx context.Context, a *app, g *governed, event events.Event, messages []queue.Message, o emitOptions) (queue.Report, error) {
-	p, err := newPipeline(a, g)
-	if err != nil {
-		return queue.Report{}, err
+// orBroken is the end of a command that did what it could without the
+// gateway.yaml, which can't be used: exit 2 unless something worse is to be said.
+func (s *site) orBroken(err error) error {
+	var f *failure
+	if !s.broken || errors.As(err, &f) && !f.silent {
+		return err
 	}
-	defer p.close(a)
-	for i := range messages {
-		messages[i].ContentType = "application/json"
-		messages[i].Attempts = o.attempts
-		messages[i].ExpiresAt = event.EmittedAt.Add(governedMaxAge)
-	}
-	batch, err := p.queue.Submit(ctx, event, messages)
-	if err != nil {
-		a.log.Debug("the event is not on disk; it is sent all the same", "cause", err)
-	}
-	report := p.queue.Drain(ctx, batch)
-	if report.Err != nil {
-		return report, nil // what can't be written now can't be settled now
-	}
-	if err := p.recover(context.WithoutCancel(ctx), a); err != nil {
-		// The event at hand is told and recorded; what an earlier process
-		// left is found by the next command again.
-		a.log.Warn(err.Error())
-	}
-	return report, nil
+	return verdict(exitCannot)
 }
 
 // answerEmit prints what became of the event and picks the exit code.
@@ -225,35 +209,33 @@ func (a *app) answerEmit(r queue.Report, filtered int, o emitOptions) error {
 	return nil
 }
 
-// messages lists the targets that take the event. filtered counts those that
-// --target left out.
-func (o emitOptions) messages(g *governed, eventType string) (messages []queue.Message, filtered int, err error) {
-	if err := o.checkTargets(g); err != nil {
+// routes lists where the event goes. filtered counts what --target left out.
+func (o emitOptions) routes(s *site, p *pipeline.Pipeline, event events.Event) (routes []routing.Route, filtered int, err error) {
+	all := p.Routes(events.Type(event.Type), dispatch.Agent(event))
+	if err := o.checkTargets(s, all); err != nil {
 		return nil, 0, err
 	}
-	router := routing.Router{Subscriptions: subscriptions(g.config.Webhooks)}
-	for _, r := range router.Route(events.Type(eventType), "") {
-		if len(o.targets) > 0 && !slices.Contains(o.targets, r.Target.Name) {
+	for _, r := range all {
+		switch {
+		case r.Skip != "":
+		case len(o.targets) > 0 && !slices.Contains(o.targets, r.Target.Name):
 			filtered++
-			continue
+		default:
+			routes = append(routes, r)
 		}
-		messages = append(messages, queue.Message{Target: r.Target})
 	}
-	return messages, filtered, nil
+	return routes, filtered, nil
 }
 
 // checkTargets refuses a --target that does not exist. One that exists and is
-// not subscribed to the event is no mistake: there is nothing to tell it.
-func (o emitOptions) checkTargets(g *governed) error {
-	var names []string
-	for _, h := range g.config.Webhooks {
-		names = append(names, h.Name)
-	}
+// not to be told of the event is no mistake: there is nothing to tell it.
+func (o emitOptions) checkTargets(s *site, routes []routing.Route) error {
+	names := s.targetNames(routes)
 	for _, name := range o.targets {
 		if slices.Contains(names, name) {
 			continue
 		}
-		f := cannot("unknown_target", fmt.Errorf("no webhook of %s is named %q", g.root.ConfigFile(), name))
+		f := cannot("unknown_target", fmt.Errorf("no target of %s is named %q", s.files(), name))
 		if near := suggest.Nearest(name, names); near != "" {
 			return f.hint("did you mean %q?", near)
 		}
@@ -262,22 +244,59 @@ func (o emitOptions) checkTargets(g *governed) error {
 	return nil
 }
 
+// targetNames lists what can be told of some event, each once.
+func (s *site) targetNames(routes []routing.Route) []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, h := range s.config.Webhooks {
+		add(h.Name)
+	}
+	if s.gateway != nil {
+		for _, h := range s.gateway.Webhooks {
+			add(h.Name)
+		}
+		if s.gateway.Slack.Enabled {
+			add(s.gateway.Slack.DefaultChannel)
+		}
+	}
+	for _, r := range routes {
+		add(r.Target.Name)
+	}
+	return names
+}
+
+// files names the configuration that targets come from.
+func (s *site) files() string {
+	var names []string
+	if s.root.Kind == project.Run {
+		names = append(names, s.root.ConfigFile())
+	}
+	if s.gateway != nil {
+		names = append(names, s.gateway.File)
+	}
+	return strings.Join(names, " and ")
+}
+
 // printDryRun shows what would be sent, and where to.
-func (a *app) printDryRun(e events.Event, messages []queue.Message, filtered int, asJSON bool) error {
+func (a *app) printDryRun(e events.Event, routes []routing.Route, filtered int, asJSON bool) error {
 	envelope, err := ecmajson.Parse(e.Body, ecmajson.Options{})
 	if err != nil {
 		return cannot("internal", err)
 	}
 	if !asJSON {
 		fmt.Fprintf(a.Stdout, "%s\n", ecmajson.AppendIndent(nil, envelope, ""))
-		for _, m := range messages {
-			fmt.Fprintf(a.Stdout, "%s  would be called\n", m.Target.Name)
+		for _, r := range routes {
+			fmt.Fprintf(a.Stdout, "%s  would be called\n", r.Target.Name)
 		}
 		return nil
 	}
-	names := make([]string, len(messages))
-	for i, m := range messages {
-		names[i] = m.Target.Name
+	names := make([]string, len(routes))
+	for i, r := range routes {
+		names[i] = r.Target.Name
 	}
 	a.printJSON(ecmajson.NewObject().
 		Set("dry_run", ecmajson.NewBool(true)).

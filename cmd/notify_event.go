@@ -17,13 +17,13 @@ import (
 )
 
 // mint builds the event from the flags and the project's state.
-func (o emitOptions) mint(ctx context.Context, a *app, g *governed, t events.Type) (events.Event, error) {
+func (o emitOptions) mint(ctx context.Context, a *app, s *site, t events.Type) (events.Event, error) {
 	in := events.Input{
 		Type: t, Now: a.Now(), Entropy: a.Entropy,
-		Project: events.Project{ID: g.config.Project.ID, Name: g.config.Project.Name, Root: g.root.Dir},
+		Project: events.Project{ID: s.config.Project.ID, Name: s.config.Project.Name, Root: s.root.Dir},
 	}
 	var err error
-	if in.Facts, err = o.facts(ctx, a, g, t); err != nil {
+	if in.Facts, err = o.facts(ctx, a, s, t); err != nil {
 		return events.Event{}, err
 	}
 	if t.Family() == events.Agent {
@@ -55,17 +55,17 @@ func (a *app) warn(warnings []events.Warning) {
 }
 
 // facts reads run, turn and payload from the state, then lets the flags win.
-func (o emitOptions) facts(ctx context.Context, a *app, g *governed, t events.Type) (events.Facts, error) {
-	state, err := project.ReadState(g.root)
+func (o emitOptions) facts(ctx context.Context, a *app, s *site, t events.Type) (events.Facts, error) {
+	state, err := project.ReadState(s.root)
 	if err != nil {
 		// An alert without its run is worth more than no alert.
 		a.log.Warn("the state can't be read, so run and turn are unknown: " + err.Error())
 	}
 	facts, warnings, err := events.FromState(state.Value, events.Query{
-		Type: t, Turn: events.TurnSelector(o.turn), Now: a.Now(), Config: g.config.Raw,
+		Type: t, Turn: events.TurnSelector(o.turn), Now: a.Now(), Config: s.config.Raw,
 		Run:         events.Run{ID: o.runID, Status: o.status, Phase: o.phase},
-		Escalations: a.records(g.root, "human-escalations.jsonl", t),
-		Decisions:   a.records(g.root, "decision-ledger.jsonl", t),
+		Escalations: a.records(s.root, "human-escalations.jsonl", t),
+		Decisions:   a.records(s.root, "decision-ledger.jsonl", t),
 	})
 	if err != nil {
 		return facts, cannot("unknown_turn", err)

@@ -61,14 +61,14 @@ func runLog(ctx context.Context, a *app, o logOptions) error {
 	if err := o.parse(a.Now()); err != nil {
 		return err
 	}
-	root, err := a.find()
+	place, err := a.locate()
 	if err != nil {
 		return err
 	}
 	p := logPrinter{out: a.Stdout, opts: o}
 	p.begin()
 	for offset := int64(0); ; {
-		if offset, err = p.readFrom(root.AuditFile(), offset); err != nil {
+		if offset, err = p.readFrom(place.Root.AuditFile(), offset); err != nil {
 			return cannot("audit", err)
 		}
 		if !o.follow {

@@ -22,6 +22,9 @@ type World struct {
 	Getenv func(string) string
 	// LookupEnv is Getenv that tells an empty variable from a missing one.
 	LookupEnv func(string) (string, bool)
+	// Environ lists all variables as NAME=VALUE, for names that are matched
+	// whatever their case.
+	Environ func() []string
 	// Stdin, Stdout and Stderr are the streams. Data goes to Stdout, talk to Stderr.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -47,6 +50,7 @@ func Main() int {
 		Dir:       dir,
 		Getenv:    os.Getenv,
 		LookupEnv: os.LookupEnv,
+		Environ:   os.Environ,
 		Stdin:     os.Stdin,
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
