@@ -18,6 +18,8 @@ type command struct {
 	env  []string
 	// before runs ahead of each measured run, outside the clock.
 	before func() error
+	// exit is the exit code of a run that did what it was to do.
+	exit int
 }
 
 // sample is one run of a command.
@@ -33,7 +35,9 @@ type row struct {
 	wallGoal float64 // 0: none
 	cpuGoal  float64 // 0: none
 	rssGoal  int64   // bytes
-	prepare  func(ctx context.Context, s settings, dir string) (ours, other command, stop func(), err error)
+	// longest is what a run may take on the clock of this machine; 0: any time.
+	longest time.Duration
+	prepare func(ctx context.Context, s settings, dir string) (ours, other command, stop func(), err error)
 }
 
 func (r row) run(ctx context.Context, s settings, dir string) error {
@@ -84,7 +88,7 @@ func (c *command) measure(ctx context.Context) (sample, error) {
 	x := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
 	x.Dir, x.Env = c.dir, append(os.Environ(), c.env...)
 	start := time.Now()
-	if out, err := x.CombinedOutput(); err != nil {
+	if out, err := x.CombinedOutput(); x.ProcessState == nil || x.ProcessState.ExitCode() != c.exit {
 		return sample{}, fmt.Errorf("%v: %w\n%s", c.argv, err, out)
 	}
 	wall := time.Since(start)
@@ -104,6 +108,10 @@ func (r row) print(a, b []sample) {
 	if r.cpuGoal > 0 {
 		goal = fmt.Sprintf("CPU ≤ %.2f, ", r.cpuGoal) + goal
 		met = met && cpu[len(cpu)/2] <= r.cpuGoal
+	}
+	if r.longest > 0 {
+		goal = fmt.Sprintf("≤ %s, ", r.longest) + goal
+		met = met && median(a).wall <= r.longest
 	}
 	if met {
 		goal += ": met"
