@@ -247,22 +247,22 @@ func TestEscapingAcrossFiles(t *testing.T) {
 	writeFile(t, dir, "open", `["`)
 	writeFile(t, dir, "lib", `{% macro plain(x) %}{{ x }}{% endmacro %}{% macro item(x) %}"{{ x }}"{% endmacro %}{% macro around() %}<{{ caller() }}>{% endmacro %}`)
 	writeFile(t, dir, "base", `["{% block b %}base {{ error }}{% endblock %}", "{{ error }}"]`)
-	tests := map[string]string{
-		`["{% include "value" %}"]`:         `["a\"b\\"]`,
-		`{% include "open" %}{{ error }}"]`: `["a\"b\\"]`,
-		`{% import "lib" as lib %}["{{ lib.plain(error) }}", {{ lib.item(error) }}]`:    `["a\"b\\", "a\"b\\"]`,
-		`{% from "lib" import around %}["{% call around() %}{{ error }}{% endcall %}"]`: `["<a\"b\\>"]`,
-		`{% extends "base" %}`: `["base a\"b\\", "a\"b\\"]`,
-		`{% extends "base" %}{% block b %}child {{ error }}{% endblock %}`:                                `["child a\"b\\", "a\"b\\"]`,
-		`{% extends "base" %}{% block b %}child, {{ super() }}{% endblock %}`:                             `["child, base a\"b\\", "a\"b\\"]`,
-		`["{% for x in [[error, [error]]] recursive %}{{ x[0] }}{{ loop(x[1:]) if x[1:] }}{% endfor %}"]`: `["a\"b\\a\"b\\"]`,
+	tests := []struct{ text, want string }{
+		{`["{% include "value" %}"]`, `["a\"b\\"]`},
+		{`{% include "open" %}{{ error }}"]`, `["a\"b\\"]`},
+		{`{% import "lib" as lib %}["{{ lib.plain(error) }}", {{ lib.item(error) }}]`, `["a\"b\\", "a\"b\\"]`},
+		{`{% from "lib" import around %}["{% call around() %}{{ error }}{% endcall %}"]`, `["<a\"b\\>"]`},
+		{`{% extends "base" %}`, `["base a\"b\\", "a\"b\\"]`},
+		{`{% extends "base" %}{% block b %}child {{ error }}{% endblock %}`, `["child a\"b\\", "a\"b\\"]`},
+		{`{% extends "base" %}{% block b %}child, {{ super() }}{% endblock %}`, `["child, base a\"b\\", "a\"b\\"]`},
+		{`["{% for x in [[error, [error]]] recursive %}{{ x[0] }}{{ loop(x[1:]) if x[1:] }}{% endfor %}"]`, `["a\"b\\a\"b\\"]`},
 	}
-	for text, want := range tests {
-		writeFile(t, dir, "on_error.json.j2", text)
+	for _, c := range tests {
+		writeFile(t, dir, "on_error.json.j2", c.text)
 		r := render.New(render.Options{TemplatesDir: dir})
 		blocks, _, err := r.Blocks(t.Context(), "", run(events.OnError, func(a *events.AgentRun) { a.Error = `a"b\` }))
-		if err != nil || string(blocks) != want {
-			t.Errorf("%s\ngives %s, %v\nwant  %s", text, blocks, err, want)
+		if err != nil || string(blocks) != c.want {
+			t.Errorf("%s\ngives %s, %v\nwant  %s", c.text, blocks, err, c.want)
 		}
 	}
 }
