@@ -16,13 +16,13 @@ type Budget struct {
 	// Steps is how many elementary steps a render may take: an expression
 	// evaluated, an item visited, two values compared. Default 1,000,000.
 	Steps int64
-	// OutputBytes is the length of the output. Default 8 MiB.
+	// OutputBytes is the length of the output. Default 4 MiB.
 	OutputBytes int
 	// StringBytes is the length of one string, or of one list at 16 bytes an
-	// item. Default 8 MiB.
+	// item. Default 4 MiB.
 	StringBytes int
 	// TotalBytes is how much all operations together may produce, whether it
-	// is still in use or not. Default 48 MiB.
+	// is still in use or not. Default 32 MiB.
 	TotalBytes int64
 	// Depth is how deep the source may nest, how deep calls of macros and
 	// blocks, includes, parents and recursive loops may nest when rendering,
@@ -37,9 +37,9 @@ type Budget struct {
 
 func (b Budget) withDefaults() Budget {
 	b.Steps = orDefault(b.Steps, 1_000_000)
-	b.OutputBytes = orDefault(b.OutputBytes, 8<<20)
-	b.StringBytes = orDefault(b.StringBytes, 8<<20)
-	b.TotalBytes = orDefault(b.TotalBytes, 48<<20)
+	b.OutputBytes = orDefault(b.OutputBytes, 4<<20)
+	b.StringBytes = orDefault(b.StringBytes, 4<<20)
+	b.TotalBytes = orDefault(b.TotalBytes, 32<<20)
 	b.Depth = orDefault(b.Depth, 100)
 	b.Time = orDefault(b.Time, 2*time.Second)
 	b.SourceBytes = orDefault(b.SourceBytes, 256<<10)

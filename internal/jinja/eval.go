@@ -68,11 +68,14 @@ func (e *tupleExpr) eval(f *frame) (pyvalue.Value, error) {
 	return pyvalue.NewTuple(items...), err
 }
 
-// listBytes is what an item of a list costs.
-const listBytes = 16
+// What a list costs: bytes for an item, and as many items for the list itself.
+const (
+	listBytes  = 16
+	listHeader = 3
+)
 
 func (e *listExpr) eval(f *frame) (pyvalue.Value, error) {
-	if err := f.meter.Alloc(listBytes * len(e.items)); err != nil {
+	if err := f.meter.Alloc(listBytes * (len(e.items) + listHeader)); err != nil {
 		return nil, f.fail(e.place, err)
 	}
 	items, err := f.evalAll(e.place, e.items)

@@ -131,7 +131,7 @@ func (f *frame) iterate(v pyvalue.Value) (next, error) {
 
 // newList is a list that the budget counts.
 func (f *frame) newList(items []pyvalue.Value) (pyvalue.Value, error) {
-	if err := f.meter.Alloc(listBytes * len(items)); err != nil {
+	if err := f.meter.Alloc(listBytes * (len(items) + listHeader)); err != nil {
 		return nil, err
 	}
 	return pyvalue.NewList(items...), nil

@@ -214,9 +214,17 @@ type indenting struct {
 }
 
 func indented(m *pyvalue.Meter, lines []pyvalue.Value, in indenting) (string, error) {
-	var b strings.Builder
+	texts := make([]string, len(lines))
+	size := 0
 	for i, line := range lines {
-		text, _ := pyvalue.AsStr(line)
+		texts[i], _ = pyvalue.AsStr(line)
+		size += len(texts[i]) + len(in.by) + 1
+	}
+	if err := m.Alloc(size); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for i, text := range texts {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
@@ -224,11 +232,8 @@ func indented(m *pyvalue.Meter, lines []pyvalue.Value, in indenting) (string, er
 			b.WriteString(in.by)
 		}
 		b.WriteString(text)
-		if err := m.Alloc(len(in.by) + len(text)); err != nil {
-			return "", err
-		}
 	}
-	return b.String(), m.Alloc(b.Len())
+	return b.String(), nil
 }
 
 func truncateFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
