@@ -196,6 +196,7 @@ type (
 		base
 		items  []expr
 		escape escaping
+		fixed  map[int]escaping // of items that are escaped in another way
 		when   outputRule
 	}
 	ifStmt struct {

@@ -35,6 +35,7 @@ type Budget struct {
 	SourceBytes int
 }
 
+// withDefaults fills in the defaults.
 func (b Budget) withDefaults() Budget {
 	b.Steps = orDefault(b.Steps, 1_000_000)
 	b.OutputBytes = orDefault(b.OutputBytes, 4<<20)

@@ -85,6 +85,8 @@ func (c *checker) collect() (blocks []*blockStmt, extends bool) {
 	return blocks, extends
 }
 
+// addBlock makes a block a function of its own. Names are unique in a template,
+// wherever the blocks are.
 func (c *checker) addBlock(b *blockStmt) {
 	p := c.program
 	if p.blocks[b.name] != nil {
@@ -113,6 +115,8 @@ func (c *checker) failLater(at place, format string, args ...any) {
 	}
 }
 
+// checkRoot checks all but the blocks, which only see the context and not the
+// variables around them.
 func (c *checker) checkRoot(extends bool) {
 	p := c.program
 	p.fn = newFunction(nil)
@@ -123,6 +127,7 @@ func (c *checker) checkRoot(extends bool) {
 	c.checkAll(p.body, s)
 }
 
+// checkBlock checks a block. It is no part of the frames that it is written in.
 func (c *checker) checkBlock(b *blockStmt) {
 	code := b.code
 	code.fn = newFunction(nil)
@@ -220,6 +225,8 @@ const (
 	escapeAsSet // as the context is set when rendering
 )
 
+// escaping is how values are escaped at this place of the source. What was decided
+// when compiling holds, even if the block is rendered from elsewhere.
 func (c *checker) escaping() escaping {
 	switch {
 	case c.volatile:
@@ -230,18 +237,36 @@ func (c *checker) escaping() escaping {
 	return escapeNever
 }
 
+// check leaves alone what is never written: text of a template behind its
+// {% extends %}. Jinja2 does not look at that either.
 func (s *outputStmt) check(c *checker, in scope) {
 	s.when, s.escape = c.rule(in), c.escaping()
 	if s.when == never {
 		return
 	}
-	for _, item := range s.items {
-		c.folding = !c.volatile && isConstantExpr(item)
+	for i, item := range s.items {
+		c.folding = c.isConstant(item)
+		if c.volatile && c.folding {
+			s.fix(i, c.autoescape)
+		}
 		item.check(c, in)
 		c.folding = false
 	}
 }
 
+// fix settles how the i-th item is escaped where all others are escaped as set
+// when rendering. Jinja2 does so with constants: it writes them beforehand.
+func (s *outputStmt) fix(i int, escape bool) {
+	if s.fixed == nil {
+		s.fixed = make(map[int]escaping, 1)
+	}
+	s.fixed[i] = escapeNever
+	if escape {
+		s.fixed[i] = escapeAlways
+	}
+}
+
+// check goes into the branches without opening a frame.
 func (s *ifStmt) check(c *checker, in scope) {
 	in = in.branch()
 	s.test.check(c, in)
@@ -253,6 +278,8 @@ func (s *ifStmt) check(c *checker, in scope) {
 	c.checkAll(s.other, in)
 }
 
+// check opens one frame for the body and one for the else branch. What is iterated
+// and, in a recursive loop, the variables around it belong to the frame outside.
 func (s *forStmt) check(c *checker, in scope) {
 	body, other := in.inner(), in.inner()
 	if s.recursive {
@@ -308,6 +335,7 @@ func (c *checker) checkLoopName(s *forStmt) {
 	visit(s)
 }
 
+// hasScopedBlock reports whether a block in the loop may see the loop.
 func hasScopedBlock(s *forStmt) bool {
 	found := false
 	var visit func(node)
@@ -323,6 +351,7 @@ func hasScopedBlock(s *forStmt) bool {
 	return found
 }
 
+// check also notes which names the context gets.
 func (s *setStmt) check(c *checker, in scope) {
 	s.target.check(c, in)
 	s.value.check(c, in)
@@ -348,6 +377,8 @@ func exportsOf(target expr, in scope) []export {
 	return nil
 }
 
+// check opens a frame for the body, whose output counts even in a template that
+// extends another. The filter sees the variables of the body.
 func (s *setBlock) check(c *checker, in scope) {
 	body := in.inner()
 	body.child = false
@@ -361,6 +392,7 @@ func (s *setBlock) check(c *checker, in scope) {
 	s.exports = exportsOf(s.target, in)
 }
 
+// check opens a frame. Values see what is outside of it, not each other.
 func (s *withStmt) check(c *checker, in scope) {
 	body := in.inner()
 	visitAll(s.targets, body.visit)
@@ -373,6 +405,8 @@ func (s *withStmt) check(c *checker, in scope) {
 	c.checkAll(s.body, body)
 }
 
+// check decides whether the block is rendered where it is written: at the top of a
+// template that extends another, it only replaces one of the parent.
 func (s *blockStmt) check(c *checker, in scope) {
 	if in.toplevel {
 		switch {
@@ -388,6 +422,8 @@ func (s *blockStmt) check(c *checker, in scope) {
 	}
 }
 
+// check refuses {% extends %} inside of frames. A second one behind a first that is
+// sure to be executed is an error when rendering, and nothing behind it counts.
 func (s *extendsStmt) check(c *checker, in scope) {
 	if !in.toplevel {
 		c.refuse(s.place, "cannot use extend from a non top-level scope")
@@ -402,6 +438,7 @@ func (s *extendsStmt) check(c *checker, in scope) {
 	c.extended++
 }
 
+// check lists the variables that the included template sees.
 func (s *includeStmt) check(c *checker, in scope) {
 	s.template.check(c, in)
 	if s.context {
@@ -409,6 +446,7 @@ func (s *includeStmt) check(c *checker, in scope) {
 	}
 }
 
+// check finds the variable that the module goes to.
 func (s *importStmt) check(c *checker, in scope) {
 	s.template.check(c, in)
 	if s.context {
@@ -417,6 +455,7 @@ func (s *importStmt) check(c *checker, in scope) {
 	s.ref, s.toplevel = in.find(s.target).ref(in.fn), in.toplevel
 }
 
+// check finds the variables that the names go to.
 func (s *fromStmt) check(c *checker, in scope) {
 	s.template.check(c, in)
 	if s.context {
@@ -428,16 +467,19 @@ func (s *fromStmt) check(c *checker, in scope) {
 	s.toplevel = in.toplevel
 }
 
+// check opens a function for the macro and finds the variable that it goes to.
 func (s *macroStmt) check(c *checker, in scope) {
 	s.macroBody.check(c, s.place, in)
 	s.ref, s.toplevel = in.find(s.name).ref(in.fn), in.toplevel
 }
 
+// check opens a function for the body, which the call gets as the keyword caller.
 func (s *callStmt) check(c *checker, in scope) {
 	s.macroBody.check(c, s.place, in)
 	s.call.checkCall(c, in, "caller")
 }
 
+// check opens a function whose parameters are the macro's.
 func (b *macroBody) check(c *checker, at place, in scope) {
 	body := in.function()
 	b.fn = body.fn
@@ -480,6 +522,8 @@ func (b *macroBody) param(name string) int {
 	return -1
 }
 
+// checkParams checks parameters and defaults. A default may use parameters, also
+// those behind its own, which are undefined then.
 func (c *checker) checkParams(b *macroBody, at place, s scope) {
 	seen := make(map[string]bool, len(b.params))
 	for _, p := range b.params {
@@ -495,6 +539,7 @@ func (c *checker) checkParams(b *macroBody, at place, s scope) {
 	c.defaults = outer
 }
 
+// check opens a frame, which the arguments of the filter are in too.
 func (s *filterStmt) check(c *checker, in scope) {
 	body := in.inner()
 	visitAll(s.body, body.visit)
@@ -504,6 +549,8 @@ func (s *filterStmt) check(c *checker, in scope) {
 	s.filter.check(c, body)
 }
 
+// check opens a frame in which values are escaped as the statement says, if that
+// is known now.
 func (s *autoescapeStmt) check(c *checker, in scope) {
 	body := in.inner()
 	body.visit(s.value)

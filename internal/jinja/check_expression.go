@@ -5,6 +5,7 @@ import "agentxchain/internal/pyvalue"
 func (*dataExpr) check(*checker, scope)  {}
 func (*constExpr) check(*checker, scope) {}
 
+// check finds the variable that the name means.
 func (e *nameExpr) check(c *checker, s scope) {
 	n := s.find(e.name)
 	if n == nil {
@@ -17,6 +18,7 @@ func (e *nameExpr) check(c *checker, s scope) {
 
 func (e *attributeTarget) check(_ *checker, s scope) { e.ref = s.find(e.name).ref(s.fn) }
 
+// check refuses slices among several keys: a[1:2, 3].
 func (e *tupleExpr) check(c *checker, s scope) {
 	for _, item := range e.items {
 		if slice, ok := item.(*sliceExpr); ok {
@@ -52,9 +54,10 @@ func (e *compareExpr) check(c *checker, s scope) {
 // forgets where escaping is only decided when rendering.
 func (e *concatExpr) check(c *checker, s scope) {
 	checkEach(c, s, e.items)
-	e.markup = c.autoescape && !c.volatile && !isConstantExpr(e)
+	e.markup = c.autoescape && !c.volatile && !c.isConstant(e)
 }
 
+// check lets filters be unknown: the branch may never be evaluated.
 func (e *condExpr) check(c *checker, s scope) {
 	s = s.branch()
 	e.yes.check(c, s)
@@ -63,6 +66,8 @@ func (e *condExpr) check(c *checker, s scope) {
 }
 
 func (e *attrExpr) check(c *checker, s scope) { e.of.check(c, s) }
+
+// check notes whether Jinja2 would compute the item beforehand.
 func (e *itemExpr) check(c *checker, s scope) {
 	e.of.check(c, s)
 	e.key.check(c, s)
@@ -83,6 +88,8 @@ func (e *callExpr) checkCall(c *checker, s scope, extra string) {
 	e.arguments.check(c, e.place, s, extra)
 }
 
+// check refuses keywords that are given twice. extra, if not "", is one that the
+// call gets besides.
 func (a *arguments) check(c *checker, at place, s scope, extra string) {
 	checkEach(c, s, a.args)
 	for _, k := range a.kwargs {
@@ -113,6 +120,8 @@ func (a *arguments) repeated(extra string) string {
 	return ""
 }
 
+// isPythonKeyword reports whether a name cannot be a keyword argument in Python's
+// own syntax.
 func isPythonKeyword(name string) bool {
 	switch name {
 	case "False", "None", "True", "and", "as", "assert", "async", "await", "break",
@@ -124,6 +133,7 @@ func isPythonKeyword(name string) bool {
 	return false
 }
 
+// check looks the filter up.
 func (e *filterExpr) check(c *checker, s scope) {
 	if e.fn = filters()[e.name].fn; e.fn == nil && !s.soft {
 		c.refuse(e.place, "No filter named %s.", quoted(e.name))
@@ -132,6 +142,7 @@ func (e *filterExpr) check(c *checker, s scope) {
 	e.arguments.check(c, e.place, s, "")
 }
 
+// check looks the test up.
 func (e *testExpr) check(c *checker, s scope) {
 	if e.fn = tests()[e.name]; e.fn == nil && !s.soft {
 		c.refuse(e.place, "No test named %s.", quoted(e.name))
@@ -140,18 +151,19 @@ func (e *testExpr) check(c *checker, s scope) {
 	e.arguments.check(c, e.place, s, "")
 }
 
-// isConstantExpr reports whether Jinja2 computes e when compiling, if it can be
-// computed without an error.
-func isConstantExpr(e node) bool {
+// isConstant reports whether Jinja2 computes e when compiling, if it can be
+// computed without an error. Filters and tests it does not where they could
+// depend on how values are escaped.
+func (c *checker) isConstant(e node) bool {
 	switch e := e.(type) {
 	case *nameExpr, *callExpr:
 		return false
 	case *filterExpr:
-		if f := filters()[e.name]; f.fn == nil || f.context || e.of == nil {
+		if f := filters()[e.name]; c.volatile || f.fn == nil || f.context || e.of == nil {
 			return false
 		}
 	case *testExpr:
-		if e.fn == nil {
+		if c.volatile || tests()[e.name] == nil {
 			return false
 		}
 	case *condExpr:
@@ -160,7 +172,7 @@ func isConstantExpr(e node) bool {
 		}
 	}
 	constant := true
-	e.children(func(part node) { constant = constant && isConstantExpr(part) })
+	e.children(func(part node) { constant = constant && c.isConstant(part) })
 	return constant
 }
 
@@ -176,7 +188,7 @@ func constantFrame(p *program) *frame {
 
 // constant computes the truth of e if it is constant.
 func (c *checker) constant(e expr) (truth, ok bool) {
-	if !isConstantExpr(e) {
+	if !c.isConstant(e) {
 		return false, false
 	}
 	v, err := e.eval(constantFrame(c.program))

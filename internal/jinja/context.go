@@ -24,6 +24,7 @@ type layer struct {
 	next *layer
 }
 
+// get returns a variable of the layer or of one below it, or nil.
 func (l *layer) get(name string) pyvalue.Value {
 	for ; l != nil; l = l.next {
 		if l.dict == nil {
@@ -72,6 +73,7 @@ func (r *render) lookup(n *names, name string) pyvalue.Value {
 	return r.global(name)
 }
 
+// set assigns a variable at the top of the template.
 func (n *names) set(name string, v pyvalue.Value) {
 	if n.vars == nil {
 		n.vars = make(map[string]pyvalue.Value, 4)

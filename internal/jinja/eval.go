@@ -6,6 +6,7 @@ import (
 	"agentxchain/internal/pyvalue"
 )
 
+// itoa is n in decimal.
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // missing is what Jinja2 shows of a variable that was bound and is no more.
@@ -35,6 +36,7 @@ func (f *frame) step(at place, n int) error {
 func (e *dataExpr) eval(*frame) (pyvalue.Value, error)  { return pyvalue.NewStr(e.text), nil }
 func (e *constExpr) eval(*frame) (pyvalue.Value, error) { return e.value, nil }
 
+// eval gives an undefined value for a variable that has none.
 func (e *nameExpr) eval(f *frame) (pyvalue.Value, error) {
 	if v := f.get(e.ref); v != nil {
 		return v, nil
@@ -82,6 +84,8 @@ func (e *listExpr) eval(f *frame) (pyvalue.Value, error) {
 	return pyvalue.NewList(items...), err
 }
 
+// eval evaluates keys and values in turn. Of equal keys, the first stays, with the
+// last value.
 func (e *dictExpr) eval(f *frame) (pyvalue.Value, error) {
 	if err := f.step(e.place, len(e.keys)); err != nil {
 		return nil, err
@@ -138,6 +142,7 @@ func operate(m *pyvalue.Meter, op kind, a, b pyvalue.Value) (pyvalue.Value, erro
 	return pyvalue.Pow(m, a, b)
 }
 
+// eval gives the operand that decides; the right one is not evaluated in vain.
 func (e *logic) eval(f *frame) (pyvalue.Value, error) {
 	if err := f.step(e.place, 1); err != nil {
 		return nil, err
@@ -187,6 +192,7 @@ const (
 	compareNotIn
 )
 
+// eval compares neighbours and stops at the first comparison that does not hold.
 func (e *compareExpr) eval(f *frame) (pyvalue.Value, error) {
 	left, err := e.first.eval(f)
 	if err != nil {
@@ -209,6 +215,7 @@ func (e *compareExpr) eval(f *frame) (pyvalue.Value, error) {
 	return pyvalue.Bool(true), nil
 }
 
+// compare computes "a op b".
 func compare(m *pyvalue.Meter, op comparison, a, b pyvalue.Value) (bool, error) {
 	switch op {
 	case compareIn:
@@ -230,6 +237,7 @@ func compare(m *pyvalue.Meter, op comparison, a, b pyvalue.Value) (bool, error) 
 	return pyvalue.Compare(m, pyvalue.GE, a, b)
 }
 
+// eval joins the text of the operands.
 func (e *concatExpr) eval(f *frame) (pyvalue.Value, error) {
 	values, err := f.evalAll(e.place, e.items)
 	if err != nil {
@@ -243,6 +251,7 @@ func (e *concatExpr) eval(f *frame) (pyvalue.Value, error) {
 	return f.result(e.place, pyvalue.NewStr(text), err)
 }
 
+// eval gives an undefined value where the condition fails and there is no else.
 func (e *condExpr) eval(f *frame) (pyvalue.Value, error) {
 	if err := f.step(e.place, 1); err != nil {
 		return nil, err
@@ -270,6 +279,7 @@ func position(p *program, at place) string {
 	return line + " in " + quoted(p.name)
 }
 
+// eval gives the attribute, else the item of that name, else an undefined value.
 func (e *attrExpr) eval(f *frame) (pyvalue.Value, error) {
 	of, err := e.of.eval(f)
 	if err != nil {
@@ -282,6 +292,8 @@ func (e *attrExpr) eval(f *frame) (pyvalue.Value, error) {
 	return f.result(e.place, v, err)
 }
 
+// eval gives the item, else the attribute of that name, else an undefined value.
+// Slices know no attributes: what has none is an error.
 func (e *itemExpr) eval(f *frame) (pyvalue.Value, error) {
 	of, err := e.of.eval(f)
 	if err != nil {

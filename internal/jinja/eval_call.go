@@ -147,6 +147,7 @@ func (e *filterExpr) apply(f *frame, v pyvalue.Value) (pyvalue.Value, error) {
 	return e.applyOne(f, v)
 }
 
+// applyOne applies one filter. An unknown one, which check let pass, is an error now.
 func (e *filterExpr) applyOne(f *frame, v pyvalue.Value) (pyvalue.Value, error) {
 	if err := f.step(e.place, e.cost()); err != nil {
 		return nil, err

@@ -25,11 +25,12 @@ func (f *frame) escapes(e escaping) bool {
 	return e == escapeAlways || e == escapeAsSet && *f.names.auto
 }
 
+// exec writes text and values in order.
 func (s *outputStmt) exec(f *frame) error {
 	if f.skips(s.when) {
 		return nil
 	}
-	for _, item := range s.items {
+	for i, item := range s.items {
 		if data, ok := item.(*dataExpr); ok {
 			if err := f.out.literal(data.text); err != nil {
 				return f.fail(data.place, err)
@@ -41,13 +42,21 @@ func (s *outputStmt) exec(f *frame) error {
 		}
 		v, err := item.eval(f)
 		if err == nil {
-			err = f.print(v, f.escapes(s.escape))
+			err = f.print(v, f.escapes(s.escapingOf(i)))
 		}
 		if err != nil {
 			return f.fail(item.where(), err)
 		}
 	}
 	return nil
+}
+
+// escapingOf says how the i-th item is escaped.
+func (s *outputStmt) escapingOf(i int) escaping {
+	if e, ok := s.fixed[i]; ok {
+		return e
+	}
+	return s.escape
 }
 
 func (s *ifStmt) exec(f *frame) error {
@@ -165,6 +174,8 @@ func (f *frame) export(list []export) {
 	}
 }
 
+// exec makes sure first that attributes are assigned to namespaces only, as Jinja2
+// does: the value is not even computed otherwise.
 func (s *setStmt) exec(f *frame) error {
 	if err := f.checkNamespaces(s.target); err != nil {
 		return err
@@ -180,6 +191,7 @@ func (s *setStmt) exec(f *frame) error {
 	return nil
 }
 
+// exec captures the body. The value is Markup where values are escaped.
 func (s *setBlock) exec(f *frame) error {
 	f.enter(s.in)
 	v, err := f.filtered(s.body, s.filter, s.escape)
@@ -254,6 +266,8 @@ func (s *filterStmt) exec(f *frame) error {
 	return f.fail(s.place, err)
 }
 
+// exec sets the context's own switch, which filters and macros ask; what the body
+// prints was decided when compiling.
 func (s *autoescapeStmt) exec(f *frame) error {
 	f.enter(s.in)
 	was := *f.names.auto
@@ -270,6 +284,7 @@ func (s *autoescapeStmt) exec(f *frame) error {
 	return nil
 }
 
+// exec runs the youngest block of that name.
 func (s *blockStmt) exec(f *frame) error {
 	if f.skips(s.when) {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"agentxchain/internal/pyvalue"
 )
 
+// exec finds the parent. It is run when this template has come to its end.
 func (s *extendsStmt) exec(f *frame) error {
 	if s.known || s.before && f.root.parent != nil {
 		return f.raise(s.place, "TemplateRuntimeError", "extended multiple times")
@@ -28,7 +29,7 @@ func (f *frame) template(name pyvalue.Value) (*program, error) {
 	if u, ok := name.(*pyvalue.Undefined); ok {
 		return nil, u.Err()
 	}
-	if err := pyvalue.Hashable(name); err != nil {
+	if err := pyvalue.Hashable(f.meter, name); err != nil {
 		return nil, err
 	}
 	text, ok := pyvalue.AsStr(name)
@@ -73,6 +74,7 @@ func (f *frame) templateOf(v pyvalue.Value) (*program, error) {
 	return nil, pyvalue.Errorf("TemplatesNotFound", "none of the templates given were found: %s", strings.Join(texts, ", "))
 }
 
+// candidateText is how the error names a template that was looked for.
 func candidateText(m *pyvalue.Meter, name pyvalue.Value) (string, error) {
 	if u, ok := name.(*pyvalue.Undefined); ok {
 		return u.Err().Message, nil
@@ -83,6 +85,7 @@ func candidateText(m *pyvalue.Meter, name pyvalue.Value) (string, error) {
 // isAbsent reports whether err says that a template was not found.
 func isAbsent(err error) bool { return raised(err, "TemplateNotFound", "TemplatesNotFound") }
 
+// exec forgives an absent template if told to, and nothing else.
 func (s *includeStmt) exec(f *frame) error {
 	name, err := s.template.eval(f)
 	if err != nil {
@@ -98,6 +101,7 @@ func (s *includeStmt) exec(f *frame) error {
 	return f.fail(s.place, err)
 }
 
+// include runs a template into the output, with all variables or with none.
 func (f *frame) include(p *program, s *includeStmt) error {
 	if s.context {
 		given, err := f.all(s.locals)

@@ -94,11 +94,13 @@ func optional(name string, v pyvalue.Value) pyvalue.Param {
 	return pyvalue.Param{Name: name, Default: v}
 }
 
+// str is s as a value.
 func str(s string) pyvalue.Value { return pyvalue.NewStr(s) }
 
 // undefined is what a filter returns for want of a value.
 func undefined(hint string) pyvalue.Value { return &pyvalue.Undefined{Hint: hint} }
 
+// isUndefinedValue reports whether v is undefined.
 func isUndefinedValue(v pyvalue.Value) bool {
 	_, ok := v.(*pyvalue.Undefined)
 	return ok
@@ -151,6 +153,7 @@ func methodFilter(name string) filter {
 	}
 }
 
+// attrFilter is obj|attr(name): the attribute, never an item.
 func attrFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_attr", required("obj"), required("name"))
 	if err != nil {
@@ -163,21 +166,28 @@ func attrFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	if _, ok, err = pyvalue.Attr(f.meter, a[0], name); err != nil {
 		return nil, err
 	}
+	absent := &pyvalue.Undefined{Obj: a[0], Name: a[1]}
 	v, err := pyvalue.SandboxAttr(f.meter, a[0], name)
-	if isUndefinedValue(a[0]) && strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__") && err != nil {
-		// Python's own protocols may ask an undefined value for such names.
-		return &pyvalue.Undefined{Obj: a[0], Name: a[1]}, nil
-	}
-	if err != nil || ok {
+	switch {
+	case raised(err, "UndefinedError", "SecurityError") && isProtocolName(name):
+		return absent, nil
+	case err != nil || ok:
 		return v, err
 	}
 	// Not an attribute: an item of that name does not count, a hidden attribute does.
 	if u, undefined := v.(*pyvalue.Undefined); undefined && u.Class == "SecurityError" {
 		return v, nil
 	}
-	return &pyvalue.Undefined{Obj: a[0], Name: a[1]}, nil
+	return absent, nil
 }
 
+// isProtocolName reports whether a name is of those that Python itself asks for,
+// of undefined values too.
+func isProtocolName(name string) bool {
+	return strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__")
+}
+
+// defaultFilter is value|default(default_value="", boolean=False), also value|d.
 func defaultFilter(_ *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_default", required("value"), optional("default_value", str("")), optional("boolean", pyvalue.Bool(false)))
 	if err != nil {
@@ -189,6 +199,7 @@ func defaultFilter(_ *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return a[0], nil
 }
 
+// pprintFilter is value|pprint: the value over several lines.
 func pprintFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_pprint", required("value"))
 	if err != nil {
@@ -198,6 +209,7 @@ func pprintFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.NewStr(text), err
 }
 
+// tojsonFilter is value|tojson: json.dumps(value, default=str).
 func tojsonFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("tojson", required("value"))
 	if err != nil {

@@ -1,14 +1,13 @@
 package jinja
 
 import (
-	"bytes"
-	"html"
 	"slices"
 	"strings"
 
 	"agentxchain/internal/pyvalue"
 )
 
+// striptagsFilter is value|striptags: without comments and tags.
 func striptagsFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_striptags", required("value"))
 	if err != nil {
@@ -18,40 +17,11 @@ func striptagsFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.meter.Step(len(text) / 8); err != nil {
-		return nil, err
-	}
-	text = withoutSpans(withoutSpans(text, "<!--", "-->"), "<", ">")
-	text = strings.Join(strings.FieldsFunc(text, isSpace), " ")
-	return str(html.UnescapeString(text)), nil
+	text, err = pyvalue.StripTags(f.meter, text)
+	return str(text), err
 }
 
-// withoutSpans takes out all that lies from a start to the next end behind it.
-// What then stands together may be a start again.
-func withoutSpans(s, start, end string) string {
-	if !strings.Contains(s, start) {
-		return s
-	}
-	buf := []byte(s)
-	kept, read := 0, 0 // what is kept lies before what is still to be read
-	for {
-		i := bytes.Index(buf[read:], []byte(start))
-		if i < 0 {
-			break
-		}
-		n := bytes.Index(buf[read+i:], []byte(end))
-		if n < 0 {
-			break
-		}
-		kept += copy(buf[kept:], buf[read:read+i])
-		read += i + n + len(end)
-		again := min(len(start)-1, kept)
-		kept, read = kept-again, read-again
-		copy(buf[read:], buf[kept:kept+again])
-	}
-	return string(append(buf[:kept], buf[read:]...))
-}
-
+// xmlattrFilter is d|xmlattr(autospace=True): name="value" of what is not none.
 func xmlattrFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_xmlattr", required("d"), optional("autospace", pyvalue.Bool(true)))
 	if err != nil {
@@ -98,6 +68,7 @@ func attributeText(m *pyvalue.Meter, key, value pyvalue.Value) (string, error) {
 	return string(safeName) + `="` + string(safeValue) + `"`, err
 }
 
+// urlencodeFilter is value|urlencode: a text for a path, or pairs for a query.
 func urlencodeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_urlencode", required("value"))
 	if err != nil {
@@ -153,10 +124,13 @@ func urlQuote(m *pyvalue.Meter, v pyvalue.Value, query bool) (string, error) {
 	return string(out), m.Alloc(len(out))
 }
 
+// isLetterOrDigit is of ASCII.
 func isLetterOrDigit(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
 }
 
+// urlizeFilter is value|urlize(trim_url_limit=None, nofollow=False, target=None,
+// rel=None, extra_schemes=None): text with links.
 func urlizeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	none := pyvalue.None{}
 	a, err := c.Bind("do_urlize", required("value"), optional("trim_url_limit", none), optional("nofollow", pyvalue.Bool(false)),
@@ -182,6 +156,7 @@ func urlizeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return textValue(text, *f.names.auto), err
 }
 
+// setLimit reads trim_url_limit.
 func (u *urlizer) setLimit(v pyvalue.Value) error {
 	if isNone(v) {
 		return nil
@@ -233,6 +208,7 @@ func (u *urlizer) setAttributes(rel, target pyvalue.Value, nofollow bool) error 
 	return nil
 }
 
+// setSchemes reads extra_schemes.
 func (u *urlizer) setSchemes(f *frame, v pyvalue.Value) error {
 	if isNone(v) {
 		return nil

@@ -5,6 +5,7 @@ import "agentxchain/internal/pyvalue"
 // transform computes something of an item.
 type transform func(pyvalue.Value) (pyvalue.Value, error)
 
+// mapFilter is value|map(filter, …) or value|map(attribute=…, default=None), lazily.
 func mapFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	if len(c.Args) == 0 {
 		return nil, missingArgument("sync_do_map")
@@ -32,6 +33,7 @@ func mapFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	}), nil
 }
 
+// missingArgument is the error of a filter without a value.
 func missingArgument(name string) error {
 	return pyvalue.Errorf("TypeError", "%s() missing 1 required positional argument: 'value'", name)
 }
@@ -72,7 +74,7 @@ func (f *frame) callOn(v pyvalue.Value, args []pyvalue.Value, named []pyvalue.Kw
 
 // unknown is the error of a filter or test that does not exist.
 func unknown(m *pyvalue.Meter, what string, name pyvalue.Value) error {
-	if err := pyvalue.Hashable(name); err != nil {
+	if err := pyvalue.Hashable(m, name); err != nil {
 		return err
 	}
 	label, err := pyvalue.Repr(m, name)
@@ -86,18 +88,22 @@ func unknown(m *pyvalue.Meter, what string, name pyvalue.Value) error {
 	return pyvalue.Errorf("TemplateRuntimeError", "%s", message)
 }
 
+// selectFilter is value|select(test, …): the items that pass.
 func selectFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.pick("sync_do_select", c, picking{})
 }
 
+// rejectFilter is value|reject(test, …): the items that do not pass.
 func rejectFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.pick("sync_do_reject", c, picking{reject: true})
 }
 
+// selectattrFilter is value|selectattr(attribute, test, …).
 func selectattrFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.pick("sync_do_selectattr", c, picking{attribute: true})
 }
 
+// rejectattrFilter is value|rejectattr(attribute, test, …).
 func rejectattrFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.pick("sync_do_rejectattr", c, picking{attribute: true, reject: true})
 }
@@ -106,6 +112,7 @@ func rejectattrFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 // not, the item itself being tested or an attribute of it.
 type picking struct{ attribute, reject bool }
 
+// pick yields the items that are picked.
 func (f *frame) pick(name string, c pyvalue.Call, p picking) (pyvalue.Value, error) {
 	if len(c.Args) == 0 {
 		return nil, missingArgument(name)
@@ -127,6 +134,7 @@ func (f *frame) pick(name string, c pyvalue.Call, p picking) (pyvalue.Value, err
 	}), nil
 }
 
+// picked yields the items for which passes is true, or false with reject.
 func (f *frame) picked(pull next, passes func(pyvalue.Value) (bool, error), reject bool) next {
 	return func() (pyvalue.Value, bool, error) {
 		for {
@@ -173,6 +181,7 @@ func (f *frame) predicate(args []pyvalue.Value, named []pyvalue.Kwarg, p picking
 	}, nil
 }
 
+// testNamed applies a test that is only known by its name.
 func (f *frame) testNamed(name pyvalue.Value, c pyvalue.Call) (bool, error) {
 	text, _ := pyvalue.AsStr(name)
 	fn := f.tests[text]

@@ -7,6 +7,7 @@ import (
 	"agentxchain/internal/pyvalue"
 )
 
+// absFilter is x|abs: the absolute value of a number.
 func absFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("abs", required("x"))
 	if err != nil {
@@ -15,6 +16,7 @@ func absFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.Abs(f.meter, a[0])
 }
 
+// floatFilter is value|float(default=0.0): the number, or default if it is none.
 func floatFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_float", required("value"), optional("default", pyvalue.Float(0)))
 	if err != nil {
@@ -27,6 +29,8 @@ func floatFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return v, err
 }
 
+// intFilter is value|int(default=0, base=10): the whole number; a text such as "42.23"
+// goes by way of a float.
 func intFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_int", required("value"), optional("default", pyvalue.Int(0)), optional("base", pyvalue.Int(10)))
 	if err != nil {
@@ -62,6 +66,7 @@ func integerOf(m *pyvalue.Meter, v, base pyvalue.Value) (pyvalue.Value, error) {
 	return pyvalue.IntFrom(m, v, int(n))
 }
 
+// filesizeformatFilter is value|filesizeformat(binary=False): "13 kB", or "12.7 KiB".
 func filesizeformatFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_filesizeformat", required("value"), optional("binary", pyvalue.Bool(false)))
 	if err != nil {
@@ -83,6 +88,7 @@ func filesizeformatFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return str(text + " Bytes"), err
 }
 
+// fileSizeBase is the size of the first unit.
 func fileSizeBase(binary bool) float64 {
 	if binary {
 		return 1024
@@ -122,12 +128,14 @@ func decimal(x float64) string {
 	return strconv.FormatFloat(x, 'f', 1, 64)
 }
 
+// roundFilter is value|round(precision=0, method="common"): Python's round(), half to
+// even on the binary value, or math.ceil or math.floor of the scaled value.
 func roundFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_round", required("value"), optional("precision", pyvalue.Int(0)), optional("method", str("common")))
 	if err != nil {
 		return nil, err
 	}
-	if err := pyvalue.Hashable(a[2]); err != nil {
+	if err := pyvalue.Hashable(f.meter, a[2]); err != nil {
 		return nil, err
 	}
 	switch way, _ := pyvalue.AsStr(a[2]); way {
@@ -169,6 +177,7 @@ func wholeNumber(m *pyvalue.Meter, v pyvalue.Value, way func(float64) float64) (
 	return pyvalue.IntFrom(m, v, 10)
 }
 
+// sumFilter is iterable|sum(attribute=None, start=0).
 func sumFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_sum", required("iterable"), optional("attribute", pyvalue.None{}), optional("start", pyvalue.Int(0)))
 	if err != nil {

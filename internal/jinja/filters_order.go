@@ -6,6 +6,8 @@ import (
 	"agentxchain/internal/pyvalue"
 )
 
+// dictsortFilter is value|dictsort(case_sensitive=False, by="key", reverse=False): the
+// pairs of a dict in order.
 func dictsortFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	no := pyvalue.Bool(false)
 	a, err := c.Bind("do_dictsort", required("value"), optional("case_sensitive", no), optional("by", str("key")), optional("reverse", no))
@@ -47,6 +49,7 @@ func (f *frame) sorted(v, reverse pyvalue.Value, key func(pyvalue.Value) (pyvalu
 	return pyvalue.NewList(items...), err
 }
 
+// sortFilter is value|sort(reverse=False, case_sensitive=False, attribute=None).
 func sortFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	no := pyvalue.Bool(false)
 	a, err := c.Bind("do_sort", required("value"), optional("reverse", no), optional("case_sensitive", no), optional("attribute", pyvalue.None{}))
@@ -91,6 +94,7 @@ func (f *frame) multiGetter(attribute pyvalue.Value, lower bool) (func(pyvalue.V
 	}, nil
 }
 
+// uniqueFilter is value|unique(case_sensitive=False, attribute=None): the first of each.
 func uniqueFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_unique", required("value"), optional("case_sensitive", pyvalue.Bool(false)), optional("attribute", pyvalue.None{}))
 	if err != nil {
@@ -133,10 +137,12 @@ func (f *frame) unique(pull next, key func(pyvalue.Value) (pyvalue.Value, error)
 	}
 }
 
+// minFilter is value|min(case_sensitive=False, attribute=None).
 func minFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.extreme("do_min", pyvalue.LT, c)
 }
 
+// maxFilter is value|max(case_sensitive=False, attribute=None).
 func maxFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.extreme("do_max", pyvalue.GT, c)
 }
@@ -174,6 +180,8 @@ func (f *frame) extreme(name string, better pyvalue.Op, c pyvalue.Call) (pyvalue
 	return best, err
 }
 
+// groupbyFilter is value|groupby(attribute, default=None, case_sensitive=False): pairs
+// (grouper, list), sorted by the grouper.
 func groupbyFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_groupby", required("value"), required("attribute"), optional("default", pyvalue.None{}), optional("case_sensitive", pyvalue.Bool(false)))
 	if err != nil {

@@ -137,6 +137,7 @@ func (f *frame) newList(items []pyvalue.Value) (pyvalue.Value, error) {
 	return pyvalue.NewList(items...), nil
 }
 
+// lengthFilter is obj|length and obj|count.
 func lengthFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("len", required("obj"))
 	if err != nil {
@@ -146,6 +147,7 @@ func lengthFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.Int(n), err
 }
 
+// listFilter is value|list: a new list of the items.
 func listFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_list", required("value"))
 	if err != nil {
@@ -155,6 +157,7 @@ func listFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.NewList(items...), err
 }
 
+// itemsFilter is value|items: the pairs of a dict, none of what is undefined.
 func itemsFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_items", required("value"))
 	if err != nil {
@@ -171,6 +174,7 @@ func itemsFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	}), nil
 }
 
+// firstFilter is seq|first: the first item or undefined.
 func firstFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_first", required("seq"))
 	if err != nil {
@@ -187,6 +191,7 @@ func firstFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return undefined("No first item, sequence was empty."), nil
 }
 
+// lastFilter is seq|last: the last item or undefined, of what can be reversed.
 func lastFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_last", required("seq"))
 	if err != nil {
@@ -229,6 +234,7 @@ func (f *frame) reversible(v pyvalue.Value) (items []pyvalue.Value, kind string,
 	return items, kind, err
 }
 
+// reverseFilter is value|reverse: a string backwards, or the items from the last.
 func reverseFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_reverse", required("value"))
 	if err != nil {
@@ -266,6 +272,7 @@ func (f *frame) backwards(kind string, items []pyvalue.Value) pyvalue.Value {
 	}}
 }
 
+// randomFilter is seq|random: some item, or undefined if there is none.
 func randomFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_random", required("seq"))
 	if err != nil {
@@ -281,6 +288,7 @@ func randomFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.GetItem(f.meter, a[0], pyvalue.Int(rand.IntN(n))) // #nosec G404 -- a template's choice of words
 }
 
+// batchFilter is value|batch(linecount, fill_with=None): lists of linecount items.
 func batchFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_batch", required("value"), required("linecount"), optional("fill_with", pyvalue.None{}))
 	if err != nil {
@@ -302,6 +310,7 @@ type batch struct {
 	ended      bool
 }
 
+// next yields a row when the item behind it is there.
 func (b *batch) next() (pyvalue.Value, bool, error) {
 	for !b.ended {
 		v, ok, err := b.pull()
@@ -352,6 +361,7 @@ func (b *batch) last() (pyvalue.Value, bool, error) {
 	return list, true, err
 }
 
+// filled adds the fill value until the row has its size.
 func (b *batch) filled(row pyvalue.Value, n int) (pyvalue.Value, error) {
 	m := b.f.meter
 	missing, err := pyvalue.Sub(m, b.size, pyvalue.Int(n))
@@ -365,6 +375,7 @@ func (b *batch) filled(row pyvalue.Value, n int) (pyvalue.Value, error) {
 	return pyvalue.Add(m, row, fill)
 }
 
+// sliceFilter is value|slice(slices, fill_with=None): that many lists.
 func sliceFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_slice", required("value"), required("slices"), optional("fill_with", pyvalue.None{}))
 	if err != nil {
@@ -384,6 +395,8 @@ type slicer struct {
 	offset        int
 }
 
+// start finds out how long the lists are. Python's division says what is wrong with
+// the number of slices.
 func (s *slicer) start(v, slices pyvalue.Value) error {
 	items, err := pyvalue.Items(s.f.meter, v)
 	if err != nil {
@@ -406,6 +419,7 @@ func (s *slicer) start(v, slices pyvalue.Value) error {
 	return nil
 }
 
+// next yields a list; the first ones have the items that are left over.
 func (s *slicer) next() (pyvalue.Value, bool, error) {
 	if s.at >= s.slices {
 		return nil, false, nil
@@ -424,6 +438,7 @@ func (s *slicer) next() (pyvalue.Value, bool, error) {
 	return list, true, err
 }
 
+// joinFilter is value|join(d="", attribute=None): the text of the items with d between.
 func joinFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("sync_do_join", required("value"), optional("d", str("")), optional("attribute", pyvalue.None{}))
 	if err != nil {
@@ -475,6 +490,7 @@ func joinMarkup(m *pyvalue.Meter, sep pyvalue.Value, items []pyvalue.Value) (pyv
 	return method(m, escaped, "join", pyvalue.NewList(items...))
 }
 
+// isMarkup reports whether v is text that is HTML already.
 func isMarkup(v pyvalue.Value) bool {
 	_, ok := v.(pyvalue.Markup)
 	return ok

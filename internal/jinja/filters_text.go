@@ -7,6 +7,7 @@ import (
 	"agentxchain/internal/pyvalue"
 )
 
+// stringFilter is s|string: the text, which stays Markup if it is.
 func stringFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("soft_str", required("s"))
 	if err != nil {
@@ -15,6 +16,7 @@ func stringFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return softText(f.meter, a[0])
 }
 
+// safeFilter is value|safe: the text as Markup.
 func safeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_mark_safe", required("value"))
 	if err != nil {
@@ -23,6 +25,7 @@ func safeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return f.markup(a[0])
 }
 
+// escapeFilter is s|escape and s|e: the text with & < > ' " replaced, as Markup.
 func escapeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("escape", required("s"))
 	if err != nil {
@@ -34,6 +37,7 @@ func escapeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.Escape(f.meter, a[0])
 }
 
+// forceescapeFilter is value|forceescape: escape, of Markup too.
 func forceescapeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_forceescape", required("value"))
 	if err != nil {
@@ -46,6 +50,7 @@ func forceescapeFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.Escape(f.meter, pyvalue.NewStr(text))
 }
 
+// centerFilter is value|center(width=80).
 func centerFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_center", required("value"), optional("width", pyvalue.Int(80)))
 	if err != nil {
@@ -58,6 +63,7 @@ func centerFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return method(f.meter, text, "center", a[1])
 }
 
+// trimFilter is value|trim(chars=None).
 func trimFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_trim", required("value"), optional("chars", pyvalue.None{}))
 	if err != nil {
@@ -70,6 +76,7 @@ func trimFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return method(f.meter, text, "strip", a[1])
 }
 
+// formatFilter is value|format(…): "%" formatting, by place or by name.
 func formatFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	if len(c.Args) == 0 {
 		return nil, missingArgument("do_format")
@@ -92,6 +99,8 @@ func formatFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return pyvalue.Mod(f.meter, text, d)
 }
 
+// replaceFilter is s|replace(old, new, count=None). Where values are escaped, what is
+// not Markup becomes it if something else is.
 func replaceFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_replace", required("s"), required("old"), required("new"), optional("count", pyvalue.None{}))
 	if err != nil {
@@ -149,6 +158,7 @@ func titleFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	return str(b.String()), f.meter.Alloc(b.Len())
 }
 
+// startsWord reports whether a word begins behind r.
 func startsWord(r rune) bool { return isSpace(r) || strings.ContainsRune("-({[<", r) }
 
 // untilFunc is s up to the first character that stop is true of.
@@ -159,6 +169,7 @@ func untilFunc(s string, stop func(rune) bool) string {
 	return s
 }
 
+// writeTitle writes a word with its first character in upper case.
 func writeTitle(b *strings.Builder, m *pyvalue.Meter, word string) error {
 	if word == "" {
 		return nil
@@ -175,6 +186,7 @@ func writeTitle(b *strings.Builder, m *pyvalue.Meter, word string) error {
 	return nil
 }
 
+// indentFilter is s|indent(width=4, first=False, blank=False); width may be a text.
 func indentFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	no := pyvalue.Bool(false)
 	a, err := c.Bind("do_indent", required("s"), optional("width", pyvalue.Int(4)), optional("first", no), optional("blank", no))
@@ -213,6 +225,7 @@ type indenting struct {
 	first, blank bool
 }
 
+// indented joins the lines, each with the indention before it.
 func indented(m *pyvalue.Meter, lines []pyvalue.Value, in indenting) (string, error) {
 	texts := make([]string, len(lines))
 	size := 0
@@ -236,6 +249,7 @@ func indented(m *pyvalue.Meter, lines []pyvalue.Value, in indenting) (string, er
 	return b.String(), nil
 }
 
+// truncateFilter is s|truncate(length=255, killwords=False, end="...", leeway=None).
 func truncateFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_truncate", required("s"), optional("length", pyvalue.Int(255)), optional("killwords", pyvalue.Bool(false)),
 		optional("end", str("...")), optional("leeway", pyvalue.None{}))
@@ -310,6 +324,7 @@ func (f *frame) cut(v, length pyvalue.Value, endLength int, end pyvalue.Value, k
 	return pyvalue.Add(f.meter, v, end)
 }
 
+// wordcountFilter is s|wordcount: the number of runs of letters, digits and "_".
 func wordcountFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	a, err := c.Bind("do_wordcount", required("s"))
 	if err != nil {

@@ -84,6 +84,7 @@ func balanced(word string, end int, open, closing string) int {
 	return end
 }
 
+// link makes a link of s if it is a URL or an address.
 func (u *urlizer) link(s string) string {
 	address, mail := strings.CutPrefix(s, "mailto:")
 	switch {
@@ -142,6 +143,7 @@ func isWebAddress(s string) bool {
 	return isNamedHost(lower, isOldTopLevel, 2, 63) && strings.Contains(untilFunc(lower, notHost), ".")
 }
 
+// cutScheme takes http:// or https:// off s.
 func cutScheme(s string) (rest string, ok bool) {
 	if rest, ok = strings.CutPrefix(s, "http://"); ok {
 		return rest, true
@@ -167,6 +169,7 @@ func isNamedHost(s string, top func(string) bool, least, most int) bool {
 	return top(labels[len(labels)-1])
 }
 
+// isTopLevel reports whether s may be a top-level domain.
 func isTopLevel(s string) bool {
 	if coded, ok := strings.CutPrefix(s, "xn--"); ok {
 		n := utf8.RuneCountInString(coded)
@@ -175,6 +178,7 @@ func isTopLevel(s string) bool {
 	return len(s) >= 2 && len(s) <= 63 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
+// isOldTopLevel reports whether s is one of those that make a link of a bare name.
 func isOldTopLevel(s string) bool {
 	switch s {
 	case "com", "net", "int", "edu", "gov", "org", "info", "mil":

@@ -7,6 +7,8 @@ import (
 	"agentxchain/internal/pyvalue"
 )
 
+// wordwrapFilter is s|wordwrap(width=79, break_long_words=True, wrapstring=None,
+// break_on_hyphens=True). Lines that there are stay.
 func wordwrapFilter(f *frame, c pyvalue.Call) (pyvalue.Value, error) {
 	yes := pyvalue.Bool(true)
 	a, err := c.Bind("do_wordwrap", required("s"), optional("width", pyvalue.Int(79)), optional("break_long_words", yes),
@@ -54,6 +56,7 @@ type wrapper struct {
 	long, hyphens bool // may break words that are too long; behind hyphens
 }
 
+// wrap breaks one paragraph. White space at the ends of its lines goes.
 func (w *wrapper) wrap(text string) ([]pyvalue.Value, error) {
 	if err := w.m.Step(len(text)); err != nil {
 		return nil, err
@@ -87,6 +90,7 @@ func (w *wrapper) wrap(text string) ([]pyvalue.Value, error) {
 	return lines, nil
 }
 
+// isBlankChunk reports whether a chunk is white space.
 func isBlankChunk(chunk []rune) bool {
 	for _, r := range chunk {
 		if !isSpace(r) {
@@ -162,6 +166,7 @@ func chunksOf(text []rune, hyphens bool) [][]rune {
 // isWrapSpace reports whether r is white space where lines may end.
 func isWrapSpace(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' }
 
+// wordEnd is where the word at i ends.
 func wordEnd(text []rune, i int) int {
 	for i < len(text) && !isWrapSpace(text[i]) {
 		i++
@@ -205,7 +210,7 @@ func dashes(text []rune, i int) int {
 func isHyphen(text []rune, j int) bool {
 	letter := func(i int) bool { return i >= 0 && i < len(text) && isWordLetter(text[i]) }
 	hyphen := func(i int) bool { return i >= 0 && i < len(text) && text[i] == '-' }
-	before := letter(j-2) && letter(j-1) || letter(j-3) && hyphen(j-2) && isWordOrPunctuation(text[j-1])
+	before := letter(j-2) && letter(j-1) || letter(j-3) && hyphen(j-2) && letter(j-1)
 	return before && letter(j+1) && (letter(j+2) || hyphen(j+2) && letter(j+3))
 }
 

@@ -27,6 +27,7 @@ func (r *render) global(name string) pyvalue.Value {
 	return v
 }
 
+// newGlobal makes the value of a global name; nil if there is none.
 func newGlobal(name string) pyvalue.Value {
 	switch name {
 	case "range":
@@ -78,6 +79,7 @@ func rangeGlobal(c pyvalue.Call) (pyvalue.Value, error) {
 	return r, nil
 }
 
+// rangeTooBig is the error of a range that the sandbox refuses.
 func rangeTooBig() error {
 	return pyvalue.Errorf("OverflowError", "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", maxRange)
 }
@@ -99,17 +101,15 @@ func smallInt(v pyvalue.Value) (int64, error) {
 // newDict is dict(), of a mapping or of pairs, and keywords.
 func newDict(c pyvalue.Call) (pyvalue.Value, error) {
 	if len(c.Args) > 1 {
-		return nil, pyvalue.Errorf("TypeError", "dict expected at most 1 argument, got %d", len(c.Args))
+		return nil, tooManyForDict(c)
 	}
 	d := pyvalue.NewDict(len(c.Kwargs))
-	_, err := method(c.Meter, d, "update", c.Args...)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range c.Kwargs {
-		d.SetStr(k.Name, k.Value)
-	}
-	return d, nil
+	return d, d.Update(c)
+}
+
+// tooManyForDict is the error of dict(a, b).
+func tooManyForDict(c pyvalue.Call) error {
+	return pyvalue.Errorf("TypeError", "dict expected at most 1 argument, got %d", len(c.Args))
 }
 
 // classAttr is the attribute that every class has and the sandbox refuses.
@@ -123,6 +123,7 @@ func dictAttr(name string) (pyvalue.Value, bool) {
 	return &pyvalue.Callable{Name: "fromkeys", Fn: fromkeys}, true
 }
 
+// fromkeys is dict.fromkeys(keys, value=None).
 func fromkeys(c pyvalue.Call) (pyvalue.Value, error) {
 	if len(c.Args) < 1 || len(c.Args) > 2 || len(c.Kwargs) > 0 {
 		return nil, pyvalue.Errorf("TypeError", "fromkeys expected 1 or 2 arguments, got %d", len(c.Args))
@@ -149,19 +150,18 @@ const namespaceType = "Namespace"
 
 // newNamespace is namespace(): attributes that {% set ns.a = … %} can change.
 func newNamespace(c pyvalue.Call) (pyvalue.Value, error) {
-	v, err := newDict(c)
-	if err != nil {
-		return nil, err
+	attrs := pyvalue.NewDict(len(c.Kwargs))
+	if len(c.Args) > 1 {
+		return nil, tooManyForDict(c)
 	}
-	attrs, ok := v.(*pyvalue.Dict)
-	if !ok {
-		return nil, pyvalue.Errorf("TypeError", "'%s' object is no dict", v.TypeName())
+	if err := attrs.Update(c); err != nil {
+		return nil, err
 	}
 	show := func(m *pyvalue.Meter) (string, error) {
 		text, err := pyvalue.Repr(m, attrs)
 		return "<Namespace " + text + ">", err
 	}
-	return &pyvalue.Object{Type: namespaceType, Module: "jinja2.utils", Attrs: attrs, Print: show}, nil
+	return &pyvalue.Object{Type: namespaceType, Module: "jinja2.utils", Attrs: attrs, Hidden: "__class__", Print: show}, nil
 }
 
 // namespaceOf returns the attributes of a namespace.
@@ -190,6 +190,7 @@ type cycler struct {
 	at    int
 }
 
+// attr returns an attribute of a cycler.
 func (cy *cycler) attr(_ *pyvalue.Meter, name string) (pyvalue.Value, bool, error) {
 	switch name {
 	case "items":
@@ -206,6 +207,7 @@ func (cy *cycler) attr(_ *pyvalue.Meter, name string) (pyvalue.Value, bool, erro
 	return nil, false, nil
 }
 
+// next is cycler.next().
 func (cy *cycler) next(c pyvalue.Call) (pyvalue.Value, error) {
 	if _, err := c.Bind("Cycler.next"); err != nil {
 		return nil, err
@@ -215,6 +217,7 @@ func (cy *cycler) next(c pyvalue.Call) (pyvalue.Value, error) {
 	return v, nil
 }
 
+// reset is cycler.reset().
 func (cy *cycler) reset(c pyvalue.Call) (pyvalue.Value, error) {
 	_, err := c.Bind("Cycler.reset")
 	cy.at = 0
@@ -254,13 +257,13 @@ func newJoiner(c pyvalue.Call) (pyvalue.Value, error) {
 const lipsumWords = "a ac accumsan ad adipiscing aenean aliquam aliquet amet ante aptent arcu at auctor augue " +
 	"bibendum blandit commodo condimentum congue consectetuer consequat convallis cras cum curabitur cursus " +
 	"dapibus diam dictum dignissim dis dolor donec dui egestas eget eleifend elementum elit enim erat eros est " +
-	"et etiam eu euismod facilisi facilisis fames faucibus felis fermentum feugiat fringilla fusce gravida " +
+	"et etiam eu euismod facilisis fames faucibus felis fermentum feugiat fringilla fusce gravida " +
 	"habitant hendrerit iaculis id imperdiet in inceptos integer interdum ipsum justo lacinia lacus laoreet " +
 	"lectus leo libero ligula lobortis lorem luctus maecenas magna malesuada massa mattis mauris metus mi " +
 	"molestie mollis montes morbi mus nam nascetur natoque nec neque netus nibh nisi nisl non nonummy nostra " +
 	"nulla nullam nunc odio orci ornare parturient pede pellentesque penatibus per pharetra phasellus placerat " +
 	"porta porttitor posuere potenti praesent pretium primis proin pulvinar purus quam quis quisque rhoncus " +
-	"ridiculus risus rutrum sagittis sapien scelerisque sed sem semper senectus sit sociis sodales sollicitudin " +
+	"risus rutrum sagittis sapien scelerisque sed sem semper senectus sit sociis sodales sollicitudin " +
 	"suscipit suspendisse taciti tellus tempor tempus tincidunt torquent tortor tristique turpis ullamcorper " +
 	"ultrices ultricies urna ut varius vehicula vel velit venenatis vestibulum vitae vivamus viverra volutpat " +
 	"vulputate"
@@ -296,7 +299,7 @@ func lipsumGlobal(c pyvalue.Call) (pyvalue.Value, error) {
 	return str(strings.Join(paragraphs, "\n\n")), nil
 }
 
-// paragraph is at least least and less than most random words.
+// paragraph is random words, from least to less than most of them.
 func paragraph(m *pyvalue.Meter, least, most int64) (string, error) {
 	if most <= least {
 		return "", pyvalue.Errorf("ValueError", "empty range for randrange() (%d, %d, %d)", least, most, most-least)

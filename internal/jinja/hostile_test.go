@@ -3,6 +3,7 @@ package jinja
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,10 @@ func TestHostileTemplates(t *testing.T) {
 		"deep pprint":             "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x|pprint }}",
 		"broad pprint":            "{% set ns = namespace(x=[0]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|pprint }}",
 		"broad comparison":        "{% set ns = namespace(x=[0], y=[0]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}",
-		// "broad hash":              "{% set ns = namespace(x=(0,)) %}{% for i in range(40) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ {ns.x: 1} }}",
+		"broad hash":              "{% set ns = namespace(x=(0,)) %}{% for i in range(40) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ {ns.x: 1} }}",
+		"broad message":           "{% set ns = namespace(x=(0,)) %}{% for i in range(40) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{% for i in range(99999) %}{% for i in range(99999) %}{{ 5[ns.x] }}{% endfor %}{% endfor %}{{ 5[ns.x].y }}",
+		"broad name":              "{% set ns = namespace(x=(0,)) %}{% for i in range(40) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ ns.x is filter }}",
+		"copies":                  "{% set d = {} %}{% for i in range(5000) %}{{ d.update({i: i}) or '' }}{% endfor %}{% for i in range(99999) %}{% set x = d.copy() %}{% endfor %}",
 		"broad JSON":              "{% set ns = namespace(x=[0]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
 		"long sort":               "{% for i in range(99) %}{% set x = range(100000)|list|sort(reverse=true) %}{% endfor %}",
 		"long unique":             "{% for i in range(99) %}{% set x = range(100000)|unique|list %}{% endfor %}",
@@ -126,6 +130,24 @@ func TestHostileTemplates(t *testing.T) {
 		"many concatenations":     "{% for i in range(99999) %}{% set x = 1" + strings.Repeat("~1", 50_000) + " %}{% endfor %}",
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, source) })
+	}
+}
+
+// Compiling takes time that grows with the source and no faster.
+func TestHostileSources(t *testing.T) {
+	var names strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&names, "{%% set a%d = 1 %%}", i)
+	}
+	for name, source := range map[string]string{
+		"includes": names.String() + strings.Repeat("{% include 'x' %}", 5000),
+		"loops":    strings.Repeat("{% for x in y %}", 90) + names.String() + strings.Repeat("{% endfor %}", 90),
+		"branches": strings.Repeat("{% if y %}", 90) + names.String() + strings.Repeat("{% endif %}", 90),
+		"macros":   strings.Repeat("{% macro m(x) %}", 90) + names.String() + strings.Repeat("{% endmacro %}", 90),
+	} {
+		if n := testing.AllocsPerRun(1, func() { _, _ = Compile("", source, Options{}) }); n > 1_000_000 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
 	}
 }
 

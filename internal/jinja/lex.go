@@ -19,6 +19,7 @@ type lexer struct {
 	pending token  // what follows a piece of text; tokEOF if nothing does
 }
 
+// newLexer returns a lexer at the beginning of source.
 func newLexer(name, source string) *lexer {
 	return &lexer{name: name, src: normalize(source), place: place{1, 1}, mode: tokData}
 }
@@ -32,6 +33,7 @@ func normalize(source string) string {
 	return strings.TrimSuffix(source, "\n")
 }
 
+// fail ends lexing with a TemplateSyntaxError.
 func (l *lexer) fail(at place, format string, args ...any) {
 	panic(errorAt(l.name, at, "TemplateSyntaxError", format, args...))
 }
@@ -208,6 +210,7 @@ func (l *lexer) raw() {
 	}
 }
 
+// rawText leaves the text of a raw block pending; sign is that of its end tag.
 func (l *lexer) rawText(text string, sign byte, start place) {
 	if sign == '-' {
 		text = strings.TrimRightFunc(text, isSpace)
@@ -335,6 +338,7 @@ func (l *lexer) balance(c byte) {
 	}
 }
 
+// word reads a name of n bytes.
 func (l *lexer) word(n int) token {
 	at := l.place
 	text := l.advance(n)
@@ -365,6 +369,7 @@ func isIdentifier(s string) bool {
 	return s != ""
 }
 
+// isLetter is str.isalpha of Python for one character.
 func isLetter(r rune) bool {
 	if r < utf8.RuneSelf {
 		return 'a' <= r|0x20 && r|0x20 <= 'z'

@@ -183,6 +183,7 @@ func appendEscape(b []byte, s string) (value []byte, n int, problem string) {
 	return append(b, '\\', c), 1, ""
 }
 
+// appendHex appends what \x, \u or \U with width digits means.
 func appendHex(b []byte, s string, width int, shape string) (value []byte, n int, problem string) {
 	if len(s) <= width || !isHex(s[1:1+width]) {
 		return nil, 0, "truncated " + shape + " escape"
@@ -194,6 +195,7 @@ func appendHex(b []byte, s string, width int, shape string) (value []byte, n int
 	return b, 1 + width, ""
 }
 
+// isHex reports whether s is hexadecimal digits.
 func isHex(s string) bool {
 	return strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }

@@ -67,6 +67,7 @@ func localName(name string) (string, bool) {
 	return local, filepath.IsLocal(local)
 }
 
+// readFile reads a regular file. os.Root refuses links that leave the folder.
 func readFile(root *os.Root, local string) (string, error) {
 	f, err := root.Open(local)
 	if err != nil {

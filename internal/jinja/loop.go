@@ -2,6 +2,8 @@ package jinja
 
 import "agentxchain/internal/pyvalue"
 
+// exec runs the loop. The first level of a recursive one writes straight to the
+// output; deeper ones are values.
 func (s *forStmt) exec(f *frame) error {
 	items, err := s.iter.eval(f)
 	if err != nil {
@@ -187,6 +189,7 @@ func (l *loop) object() pyvalue.Value {
 	return l.value
 }
 
+// print is repr(loop).
 func (l *loop) print(m *pyvalue.Meter) (string, error) {
 	n, err := l.length(m)
 	if err != nil {
@@ -195,6 +198,7 @@ func (l *loop) print(m *pyvalue.Meter) (string, error) {
 	return "<LoopContext " + itoa(l.index0+1) + "/" + itoa(n) + ">", nil
 }
 
+// iterate is iter(loop): it takes items away from the loop itself.
 func (l *loop) iterate(*pyvalue.Meter) (*pyvalue.Iterator, error) {
 	next := func(m *pyvalue.Meter) (pyvalue.Value, bool, error) {
 		v, ok, err := l.next(m)
@@ -256,6 +260,7 @@ func (l *loop) attrAhead(m *pyvalue.Meter, name string) (v pyvalue.Value, ok boo
 	return nil, false, nil
 }
 
+// previous is loop.previtem.
 func (l *loop) previous() pyvalue.Value {
 	if l.index0 == 0 {
 		return &pyvalue.Undefined{Hint: "there is no previous item"}
@@ -266,6 +271,7 @@ func (l *loop) previous() pyvalue.Value {
 	return l.before
 }
 
+// cycle is loop.cycle(…): the argument whose turn it is.
 func (l *loop) cycle(c pyvalue.Call) (pyvalue.Value, error) {
 	if len(c.Kwargs) > 0 {
 		return nil, pyvalue.Errorf("TypeError", "LoopContext.cycle() got an unexpected keyword argument '%s'", c.Kwargs[0].Name)
@@ -276,6 +282,7 @@ func (l *loop) cycle(c pyvalue.Call) (pyvalue.Value, error) {
 	return c.Args[max(l.index0, 0)%len(c.Args)], nil
 }
 
+// changed is loop.changed(…): whether the arguments differ from the last call's.
 func (l *loop) changed(c pyvalue.Call) (pyvalue.Value, error) {
 	if len(c.Kwargs) > 0 {
 		return nil, pyvalue.Errorf("TypeError", "LoopContext.changed() got an unexpected keyword argument '%s'", c.Kwargs[0].Name)

@@ -20,6 +20,7 @@ func (m *macro) object() *pyvalue.Object {
 	return &pyvalue.Object{Type: "Macro", Module: "jinja2.runtime", Get: attrs, Print: m.print, Call: m.call}
 }
 
+// attr returns an attribute, or nil.
 func (m *macro) attr(name string) pyvalue.Value {
 	switch name {
 	case "name":
@@ -42,6 +43,7 @@ func (m *macro) attr(name string) pyvalue.Value {
 	return nil
 }
 
+// print is repr(macro).
 func (m *macro) print(meter *pyvalue.Meter) (string, error) {
 	if _, anonymous := m.name.(pyvalue.None); anonymous {
 		return "<Macro anonymous>", nil
@@ -77,6 +79,9 @@ func (m *macro) call(c pyvalue.Call) (pyvalue.Value, error) {
 // bind gives the parameters their arguments. Those without one stay unset.
 func (m *macro) bind(f *frame, c pyvalue.Call) error {
 	n := min(len(c.Args), len(m.params))
+	if err := f.meter.Step(n + (len(m.params)-n)*(1+len(c.Kwargs))); err != nil {
+		return err
+	}
 	for i, v := range c.Args[:n] {
 		f.slots[m.params[i].ref.slot] = v
 	}
@@ -134,6 +139,7 @@ func (m *macro) label() string {
 	return "None"
 }
 
+// isNone reports whether v is None.
 func isNone(v pyvalue.Value) bool {
 	_, ok := v.(pyvalue.None)
 	return ok
@@ -150,6 +156,7 @@ func takeKwarg(list []pyvalue.Kwarg, name string) (pyvalue.Value, []pyvalue.Kwar
 	return nil, list
 }
 
+// hasKwarg reports whether an argument of that name was given.
 func hasKwarg(list []pyvalue.Kwarg, name string) bool {
 	for _, k := range list {
 		if k.Name == name {
@@ -182,6 +189,7 @@ func (m *macro) setDefaults(f *frame) error {
 	return nil
 }
 
+// exec defines the macro; it keeps the frame, and sees later changes of its variables.
 func (s *macroStmt) exec(f *frame) error {
 	m := &macro{macroBody: &s.macroBody, name: pyvalue.NewStr(s.name), def: f, place: s.place}
 	v := m.object()
@@ -192,6 +200,7 @@ func (s *macroStmt) exec(f *frame) error {
 	return nil
 }
 
+// exec calls, and writes the result as it is: it is not escaped again.
 func (s *callStmt) exec(f *frame) error {
 	caller := &macro{macroBody: &s.macroBody, name: pyvalue.None{}, def: f, place: s.place}
 	v, err := s.call.call(f, pyvalue.Kwarg{Name: "caller", Value: caller.object()})
@@ -232,6 +241,7 @@ func (f *frame) superOf(b *blockCode) pyvalue.Value {
 	return noParent(b.name)
 }
 
+// parentBlock is the i-th block of a stack as a value.
 func (f *frame) parentBlock(n *names, name string, stack []*blockCode, i int) pyvalue.Value {
 	if i >= len(stack) {
 		return noParent(name)
@@ -239,6 +249,7 @@ func (f *frame) parentBlock(n *names, name string, stack []*blockCode, i int) py
 	return f.blockReference(n, name, stack, i)
 }
 
+// noParent is super where no older template has the block.
 func noParent(name string) pyvalue.Value {
 	return &pyvalue.Undefined{Hint: "there is no parent block called " + quoted(name) + ".", Name: pyvalue.NewStr("super")}
 }

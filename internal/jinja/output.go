@@ -38,6 +38,7 @@ func (o *output) literal(text string) error {
 	return o.check()
 }
 
+// check makes sure that the output is not too long.
 func (o *output) check() error {
 	if len(o.buf) > o.limit {
 		return &pyvalue.BudgetError{What: o.what, Limit: int64(o.limit)}

@@ -121,13 +121,14 @@ func (p *parser) expect(k kind) token {
 }
 
 // expectName is expect for a word.
-func (p *parser) expectName(word string) token {
+func (p *parser) expectName(word string) {
 	if !p.cur.isName(word) {
 		p.unexpected(word)
 	}
-	return p.next()
+	p.next()
 }
 
+// unexpected fails for want of a token.
 func (p *parser) unexpected(wanted string) {
 	if p.cur.kind == tokEOF {
 		p.fail(p.cur.place, "unexpected end of template, expected %s.", quoted(wanted))
@@ -216,6 +217,7 @@ func (p *parser) unclosed(tag string, ends [][]string) {
 	p.fail(p.cur.place, "%s", strings.Join(message, " "))
 }
 
+// lookingFor lists tags for a message.
 func lookingFor(tags []string) string {
 	var b strings.Builder
 	for i, t := range tags {

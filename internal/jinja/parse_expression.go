@@ -36,6 +36,7 @@ func (p *parser) condition(cond bool) expr {
 	return p.or()
 }
 
+// or reads "and" expressions with "or" between them.
 func (p *parser) or() expr {
 	e := p.and()
 	for p.cur.isName("or") {
@@ -46,6 +47,7 @@ func (p *parser) or() expr {
 	return e
 }
 
+// and reads negations with "and" between them.
 func (p *parser) and() expr {
 	e := p.not()
 	for p.cur.isName("and") {
@@ -56,6 +58,7 @@ func (p *parser) and() expr {
 	return e
 }
 
+// not reads a comparison with any number of "not" before it.
 func (p *parser) not() expr {
 	if !p.cur.isName("not") {
 		return p.compare()
@@ -67,6 +70,7 @@ func (p *parser) not() expr {
 	return &notExpr{p.over(at, of), of}
 }
 
+// compare reads sums with comparisons between them, which make one chain.
 func (p *parser) compare() expr {
 	first := p.sum()
 	c := &compareExpr{first: first}
@@ -124,6 +128,7 @@ func (p *parser) membership() (op comparison, ok bool) {
 	return compareNotIn, true
 }
 
+// sum reads concatenations with + and - between them.
 func (p *parser) sum() expr {
 	e := p.concat()
 	for p.cur.kind == tokAdd || p.cur.kind == tokSub {
@@ -133,10 +138,12 @@ func (p *parser) sum() expr {
 	return e
 }
 
+// arithmetic joins two operands.
 func (p *parser) arithmetic(op token, left, right expr) expr {
 	return &arithmetic{p.over(op.place, left, right), op.kind, left, right}
 }
 
+// concat reads products with ~ between them: it binds closer than + does.
 func (p *parser) concat() expr {
 	first := p.product()
 	if p.cur.kind != tokTilde {
@@ -150,6 +157,7 @@ func (p *parser) concat() expr {
 	return &concatExpr{base: p.over(at, items...), items: items}
 }
 
+// product reads powers with * / // % between them.
 func (p *parser) product() expr {
 	e := p.power()
 	for {
@@ -189,6 +197,7 @@ func (p *parser) unary(filters bool) expr {
 	return e
 }
 
+// signed reads a sign and what it applies to.
 func (p *parser) signed() expr {
 	p.enter()
 	defer p.leave()
@@ -228,6 +237,7 @@ func (p *parser) primary(namespaces bool) expr {
 	return nil
 }
 
+// nameOrConstant makes a node of a word that was read.
 func (p *parser) nameOrConstant(t token, namespaces bool) expr {
 	leaf := base{place: t.place, tall: 1}
 	switch t.text {
@@ -261,6 +271,7 @@ func (p *parser) str() expr {
 // maxDigits is how many digits Python reads of a decimal integer.
 const maxDigits = 4300
 
+// integer is the value of a literal. Python refuses decimals that are too long.
 func (p *parser) integer(t token) pyvalue.Value {
 	if n, err := strconv.ParseInt(t.text, 0, 64); err == nil {
 		return pyvalue.Int(n)
@@ -288,6 +299,7 @@ func float(text string) pyvalue.Float {
 	return pyvalue.Float(f)
 }
 
+// list reads [a, b]; a comma may stand at the end.
 func (p *parser) list() expr {
 	l := &listExpr{}
 	at := p.next().place
@@ -305,6 +317,7 @@ func (p *parser) list() expr {
 	return l
 }
 
+// dict reads {a: b, c: d}; a comma may stand at the end.
 func (p *parser) dict() expr {
 	d := &dictExpr{}
 	at := p.next().place
@@ -352,6 +365,7 @@ type tupleRule struct {
 	empty bool
 }
 
+// items reads one expression, or a tuple as soon as there is a comma.
 func (p *parser) items(rule tupleRule) expr {
 	at := p.cur.place
 	var items []expr
@@ -378,6 +392,7 @@ func (p *parser) items(rule tupleRule) expr {
 	return &tupleExpr{p.over(at, items...), items}
 }
 
+// atTupleEnd reports whether a tuple may end here, behind a comma.
 func (p *parser) atTupleEnd(end string) bool {
 	switch p.cur.kind {
 	case tokVariableEnd, tokBlockEnd, tokRightParen:

@@ -20,7 +20,7 @@ func (p *parser) postfix(e expr) expr {
 func (p *parser) filtersAndTests(e expr) expr {
 	for {
 		switch {
-		case p.cur.kind == tokPipe:
+		case p.skip(tokPipe):
 			e = p.filters(e)
 		case p.cur.isName("is"):
 			e = p.test(e)
@@ -95,6 +95,7 @@ func (p *parser) sliceBound() expr {
 	return p.expression()
 }
 
+// call reads "(arguments)" behind of.
 func (p *parser) call(of expr) expr {
 	at := p.cur.place
 	c := &callExpr{of: of, arguments: p.arguments()}
@@ -162,16 +163,18 @@ func (p *parser) argument(a *arguments) bool {
 	return true
 }
 
-// filters reads any number of "|name(arguments)" behind e.
-func (p *parser) filters(e expr) expr {
+// filters reads filters of e from the name of the first: "name(arguments)" with
+// "|" between them.
+func (p *parser) filters(e expr) *filterExpr {
+	f := p.filter(e)
 	for p.skip(tokPipe) {
-		e = p.filter(e)
+		f = p.filter(f)
 	}
-	return e
+	return f
 }
 
 // filter reads "name(arguments)", a filter of e.
-func (p *parser) filter(of expr) expr {
+func (p *parser) filter(of expr) *filterExpr {
 	at := p.cur.place
 	f := &filterExpr{of: of, name: p.dottedName()}
 	if p.cur.kind == tokLeftParen {
@@ -181,6 +184,7 @@ func (p *parser) filter(of expr) expr {
 	return f
 }
 
+// dottedName reads the name of a filter or test.
 func (p *parser) dottedName() string {
 	name := p.expect(tokName).text
 	for p.skip(tokDot) {
@@ -211,6 +215,7 @@ func (p *parser) test(of expr) expr {
 	return &notExpr{p.over(at, t), t}
 }
 
+// startsTestArgument reports whether an argument without parentheses begins here.
 func (p *parser) startsTestArgument() bool {
 	switch p.cur.kind {
 	case tokName:

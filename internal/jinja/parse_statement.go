@@ -20,6 +20,7 @@ func (p *parser) statement() stmt {
 	return s
 }
 
+// statementNamed reads the statement that the parser stands before.
 func (p *parser) statementNamed(name string) stmt {
 	switch name {
 	case "for":
@@ -57,16 +58,23 @@ func (p *parser) statementNamed(name string) stmt {
 	return nil
 }
 
+// set reads "set target = value" or "set target | filters" and its body.
 func (p *parser) set() stmt {
 	at := p.next().place
 	target := p.target("", true)
 	if p.skip(tokAssign) {
 		return &setStmt{base: base{place: at}, target: target, value: p.tuple(true)}
 	}
-	filters, _ := p.filters(nil).(*filterExpr)
-	return &setBlock{base: base{place: at}, target: target, filter: filters, body: p.bodyTo("endset")}
+	s := &setBlock{base: base{place: at}, target: target}
+	if p.skip(tokPipe) {
+		s.filter = p.filters(nil)
+	}
+	s.body = p.bodyTo("endset")
+	return s
 }
 
+// forStatement reads "for target in items if test recursive" and its bodies. The
+// items are no conditional expression: "if" belongs to the loop.
 func (p *parser) forStatement() stmt {
 	s := &forStmt{base: base{place: p.next().place}}
 	s.target = p.target("in", false)
@@ -83,6 +91,7 @@ func (p *parser) forStatement() stmt {
 	return s
 }
 
+// ifStatement reads "if test" with any number of elif.
 func (p *parser) ifStatement() stmt {
 	first := &ifStmt{base: base{place: p.next().place}}
 	for s := first; ; {
@@ -100,6 +109,7 @@ func (p *parser) ifStatement() stmt {
 	}
 }
 
+// with reads "with a = 1, b = 2" and its body.
 func (p *parser) with() stmt {
 	s := &withStmt{base: base{place: p.next().place}}
 	for p.cur.kind != tokBlockEnd {
@@ -116,6 +126,7 @@ func (p *parser) with() stmt {
 	return s
 }
 
+// autoescape reads "autoescape value" and its body.
 func (p *parser) autoescape() stmt {
 	s := &autoescapeStmt{base: base{place: p.next().place}}
 	s.value = p.expression()
@@ -123,6 +134,8 @@ func (p *parser) autoescape() stmt {
 	return s
 }
 
+// block reads "block name scoped required" and its body. The name may stand behind
+// endblock too.
 func (p *parser) block() stmt {
 	s := &blockStmt{base: base{place: p.next().place}}
 	s.name = p.expect(tokName).text
@@ -165,6 +178,7 @@ func (p *parser) importContext(otherwise bool) bool {
 	return otherwise
 }
 
+// include reads "include template ignore missing without context".
 func (p *parser) include() stmt {
 	s := &includeStmt{base: base{place: p.next().place}}
 	s.template = p.expression()
@@ -177,6 +191,7 @@ func (p *parser) include() stmt {
 	return s
 }
 
+// importStatement reads "import template as name with context".
 func (p *parser) importStatement() stmt {
 	s := &importStmt{base: base{place: p.next().place}}
 	s.template = p.expression()
@@ -186,6 +201,7 @@ func (p *parser) importStatement() stmt {
 	return s
 }
 
+// from reads "from template import a, b as c with context".
 func (p *parser) from() stmt {
 	s := &fromStmt{base: base{place: p.next().place}, program: p.program}
 	s.template = p.expression()
@@ -217,6 +233,7 @@ func (p *parser) fromContext(s *fromStmt) bool {
 	return true
 }
 
+// importedName reads "a" or "a as b".
 func (p *parser) importedName() importedName {
 	target := p.nameTarget()
 	if strings.HasPrefix(target.name, "_") {
@@ -248,6 +265,7 @@ func (p *parser) signature(b *macroBody) {
 	p.expect(tokRightParen)
 }
 
+// callBlock reads "call(parameters) macro(arguments)" and its body.
 func (p *parser) callBlock() stmt {
 	s := &callStmt{base: base{place: p.next().place}}
 	if p.cur.kind == tokLeftParen {
@@ -262,13 +280,15 @@ func (p *parser) callBlock() stmt {
 	return s
 }
 
+// filterBlock reads "filter a | b" and its body.
 func (p *parser) filterBlock() stmt {
 	s := &filterStmt{base: base{place: p.next().place}}
-	s.filter = p.filters(p.filter(nil)).(*filterExpr)
+	s.filter = p.filters(nil)
 	s.body = p.bodyTo("endfilter")
 	return s
 }
 
+// macro reads "macro name(parameters)" and its body.
 func (p *parser) macro() stmt {
 	s := &macroStmt{base: base{place: p.next().place}}
 	s.name = p.nameTarget().name
@@ -277,6 +297,7 @@ func (p *parser) macro() stmt {
 	return s
 }
 
+// print reads "print a, b".
 func (p *parser) print() stmt {
 	s := &outputStmt{base: base{place: p.next().place}}
 	for p.cur.kind != tokBlockEnd {
@@ -324,6 +345,7 @@ func (p *parser) mustAssign(e expr) {
 	}
 }
 
+// canAssign reports whether e is a target.
 func canAssign(e expr) bool {
 	switch e := e.(type) {
 	case *nameExpr:

@@ -31,6 +31,7 @@ type prettyPrinter struct {
 // allowance closing ones, in level containers.
 type spot struct{ indent, allowance, level int }
 
+// write appends text that the budget counts.
 func (p *prettyPrinter) write(parts ...string) error {
 	for _, s := range parts {
 		if err := p.m.Alloc(len(s)); err != nil {
@@ -41,6 +42,7 @@ func (p *prettyPrinter) write(parts ...string) error {
 	return nil
 }
 
+// format writes v on one line if there is room, else part by part.
 func (p *prettyPrinter) format(v pyvalue.Value, at spot) error {
 	if err := p.m.Enter(); err != nil {
 		return err
@@ -57,7 +59,7 @@ func (p *prettyPrinter) format(v pyvalue.Value, at spot) error {
 		return p.write(line)
 	}
 	at.level++
-	if s, ok := v.(pyvalue.Str); ok {
+	if s, ok := v.(pyvalue.Str); ok && s.String() != "" {
 		return p.text(s.String(), at)
 	}
 	if !isContainer(v) {
@@ -68,6 +70,8 @@ func (p *prettyPrinter) format(v pyvalue.Value, at spot) error {
 	return p.container(v, at)
 }
 
+// isContainer reports whether v is written part by part. What merely looks like a
+// tuple, as the groups of groupby, is not.
 func isContainer(v pyvalue.Value) bool {
 	switch v := v.(type) {
 	case *pyvalue.Dict, *pyvalue.List:
@@ -78,6 +82,7 @@ func isContainer(v pyvalue.Value) bool {
 	return false
 }
 
+// container writes the parts of v, one a line.
 func (p *prettyPrinter) container(v pyvalue.Value, at spot) error {
 	switch v := v.(type) {
 	case *pyvalue.Dict:
@@ -97,6 +102,7 @@ func (p *prettyPrinter) container(v pyvalue.Value, at spot) error {
 	return nil
 }
 
+// items writes items between brackets.
 func (p *prettyPrinter) items(open string, items []pyvalue.Value, end string, at spot) error {
 	if err := p.write(open); err != nil {
 		return err
@@ -121,6 +127,7 @@ func (at spot) inside(last bool) spot {
 	return at
 }
 
+// separate ends the line before the i-th part.
 func (p *prettyPrinter) separate(i, indent int) error {
 	if i == 0 {
 		return nil
@@ -128,6 +135,7 @@ func (p *prettyPrinter) separate(i, indent int) error {
 	return p.write(",\n", strings.Repeat(" ", indent))
 }
 
+// dict writes the entries of a dict, in order of the keys.
 func (p *prettyPrinter) dict(d *pyvalue.Dict, at spot) error {
 	keys, err := p.sortedKeys(d)
 	if err != nil {
@@ -241,6 +249,7 @@ func (p *prettyPrinter) parts(v pyvalue.Value) ([]string, error) {
 	return parts, nil
 }
 
+// pairs are the entries of a dict, each on one line.
 func (p *prettyPrinter) pairs(d *pyvalue.Dict) ([]string, error) {
 	keys, err := p.sortedKeys(d)
 	if err != nil {

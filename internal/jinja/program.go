@@ -25,6 +25,7 @@ type blockCode struct {
 	self, super *ref // nil if not used
 }
 
+// compile reads and checks a template.
 func compile(name, source string, b Budget) (*program, error) {
 	if len(source) > b.SourceBytes {
 		return nil, exceeded(name, place{}, ofSource, int64(b.SourceBytes))

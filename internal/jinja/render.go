@@ -19,6 +19,7 @@ type render struct {
 	calling *names // the context of the innermost call expression, for macros
 }
 
+// newRender prepares a run: its meter, and the moment at which it must end.
 func newRender(ctx context.Context, o Options) *render {
 	b := o.Budget
 	end := o.Now().Add(b.Time)
@@ -40,6 +41,7 @@ func newRender(ctx context.Context, o Options) *render {
 	}
 }
 
+// run renders a template over vars, which may be nil.
 func (r *render) run(p *program, vars *pyvalue.Dict) (string, error) {
 	var given *layer
 	if vars != nil {
@@ -95,6 +97,7 @@ func (f *frame) get(r ref) pyvalue.Value {
 	return f.slots[r.slot]
 }
 
+// set gives a variable its value.
 func (f *frame) set(r ref, v pyvalue.Value) {
 	for ; r.hops > 0; r.hops-- {
 		f = f.outer

@@ -30,6 +30,7 @@ type variable struct {
 	name  string
 }
 
+// newFunction returns a function in outer, nil for one that is in none.
 func newFunction(outer *function) *function {
 	return &function{outer, &numbering{}}
 }
@@ -37,6 +38,7 @@ func newFunction(outer *function) *function {
 // size is how many variables an activation has.
 func (n *numbering) size() int { return len(n.slots) }
 
+// slot returns the place of a variable.
 func (n *numbering) slot(v variable) int {
 	if i, ok := n.slots[v]; ok {
 		return i
@@ -82,8 +84,11 @@ type symbols struct {
 	order   []*entry
 	stored  map[string]bool // names that are assigned to
 	writes  []string        // the same in order
+
+	visible []local // what locals returns, once it was asked for
 }
 
+// newSymbols returns a frame in outer, whose code belongs to fn.
 func newSymbols(fn *function, outer *symbols) *symbols {
 	s := &symbols{fn: fn, outer: outer}
 	if outer != nil {
@@ -117,6 +122,7 @@ func (s *symbols) find(name string) *entry {
 	return nil
 }
 
+// isStored reports whether the frame, or what came before the branch, assigns to name.
 func (s *symbols) isStored(name string) bool {
 	for ; s != nil; s = s.base {
 		if s.stored[name] {
@@ -126,6 +132,7 @@ func (s *symbols) isStored(name string) bool {
 	return false
 }
 
+// define makes name a variable of the frame.
 func (s *symbols) define(name string, load loading) *entry {
 	e := s.entries[name]
 	if e == nil {
@@ -136,6 +143,7 @@ func (s *symbols) define(name string, load loading) *entry {
 	return e
 }
 
+// put adds what is known of a name, in place of what was.
 func (s *symbols) put(e *entry) {
 	if s.entries == nil {
 		s.entries = make(map[string]*entry, 8)
@@ -146,6 +154,7 @@ func (s *symbols) put(e *entry) {
 	s.entries[e.name] = e
 }
 
+// write notes an assignment.
 func (s *symbols) write(name string) {
 	if s.stored[name] {
 		return
@@ -259,10 +268,18 @@ type local struct {
 	ref  ref
 }
 
-// locals lists the variables that are assigned in s and around it.
+// locals lists the variables that are assigned in s and around it. All includes
+// of a frame share the list.
 func (s *symbols) locals() []local {
+	if s.visible == nil {
+		s.visible = s.assigned()
+	}
+	return s.visible
+}
+
+func (s *symbols) assigned() []local {
 	fn := s.fn
-	var list []local
+	list := []local{}
 	seen := map[string]bool{}
 	for frame := s; frame != nil; frame = frame.outer {
 		for _, name := range frame.writes {
@@ -317,6 +334,7 @@ func (s *symbols) visit(n node) {
 	}
 }
 
+// visitName notes one use of a name.
 func (s *symbols) visitName(n *nameExpr) {
 	switch n.mode {
 	case declares:
@@ -328,6 +346,7 @@ func (s *symbols) visitName(n *nameExpr) {
 	}
 }
 
+// visitIf visits each branch with what was known before the if.
 func (s *symbols) visitIf(n *ifStmt) {
 	s.visit(n.test)
 	body, elifs, other := s.branch(), s.branch(), s.branch()

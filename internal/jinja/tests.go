@@ -64,16 +64,19 @@ func kindTest(name string, is func(pyvalue.Value) bool) test {
 	}
 }
 
+// isBool reports whether v is a bool.
 func isBool(v pyvalue.Value) bool {
 	_, ok := v.(pyvalue.Bool)
 	return ok
 }
 
+// isFloat reports whether v is a float.
 func isFloat(v pyvalue.Value) bool {
 	_, ok := v.(pyvalue.Float)
 	return ok
 }
 
+// isMapping reports whether v is a dict.
 func isMapping(v pyvalue.Value) bool {
 	_, ok := v.(*pyvalue.Dict)
 	return ok
@@ -104,6 +107,7 @@ func remainderTest(want pyvalue.Int) test {
 	}
 }
 
+// remains is v % by == want.
 func remains(m *pyvalue.Meter, v, by, want pyvalue.Value) (bool, error) {
 	rest, err := pyvalue.Mod(m, v, by)
 	if err != nil {
@@ -112,6 +116,7 @@ func remains(m *pyvalue.Meter, v, by, want pyvalue.Value) (bool, error) {
 	return pyvalue.Equal(m, rest, want)
 }
 
+// divisiblebyTest is "value is divisibleby num".
 func divisiblebyTest(f *frame, c pyvalue.Call) (bool, error) {
 	a, err := c.Bind("test_divisibleby", required("value"), required("num"))
 	if err != nil {
@@ -120,20 +125,23 @@ func divisiblebyTest(f *frame, c pyvalue.Call) (bool, error) {
 	return remains(f.meter, a[0], a[1], pyvalue.Int(0))
 }
 
+// filterTest is "value is filter": whether there is a filter of that name.
 func filterTest(f *frame, c pyvalue.Call) (bool, error) {
 	return named(c, "test_filter", func(name string) bool { return f.filters[name].fn != nil })
 }
 
+// testTest is "value is test": whether there is a test of that name.
 func testTest(f *frame, c pyvalue.Call) (bool, error) {
 	return named(c, "test_test", func(name string) bool { return f.tests[name] != nil })
 }
 
+// named looks up a name that a template gave.
 func named(c pyvalue.Call, name string, known func(string) bool) (bool, error) {
 	a, err := c.Bind(name, required("value"))
 	if err != nil {
 		return false, err
 	}
-	if err := pyvalue.Hashable(a[0]); err != nil {
+	if err := pyvalue.Hashable(c.Meter, a[0]); err != nil {
 		return false, err
 	}
 	text, ok := pyvalue.AsStr(a[0])
@@ -175,6 +183,7 @@ func sequenceTest(f *frame, c pyvalue.Call) (bool, error) {
 	return err == nil, err
 }
 
+// iterableTest is true of what a loop can go through.
 func iterableTest(f *frame, c pyvalue.Call) (bool, error) {
 	a, err := c.Bind("test_iterable", required("value"))
 	if err != nil {
@@ -187,11 +196,13 @@ func iterableTest(f *frame, c pyvalue.Call) (bool, error) {
 	return err == nil, err
 }
 
+// sameasTest is "value is sameas other".
 func sameasTest(_ *frame, c pyvalue.Call) (bool, error) {
 	a, err := c.Bind("test_sameas", required("value"), required("other"))
 	return err == nil && pyvalue.Is(a[0], a[1]), err
 }
 
+// inTest is "value is in seq".
 func inTest(f *frame, c pyvalue.Call) (bool, error) {
 	a, err := c.Bind("test_in", required("value"), required("seq"))
 	if err != nil {

@@ -130,9 +130,14 @@ func (d *Dict) Keys() []Value {
 
 // Copy returns a shallow copy.
 func (d *Dict) Copy() *Dict {
-	out := NewDict(d.live)
-	for key, value := range d.All() {
-		_ = out.Set(nil, key, value) // it was hashable when it was put in
+	out := &Dict{entries: make([]dictEntry, 0, d.live), live: d.live, seed: d.seed}
+	for _, e := range d.entries {
+		if e.key != nil {
+			out.entries = append(out.entries, e)
+		}
+	}
+	if d.index != nil {
+		out.relink() // the hashes are known
 	}
 	return out
 }
@@ -160,7 +165,7 @@ func (d *Dict) find(m *Meter, key Value) (at int, hash uint64, err error) {
 }
 
 func (d *Dict) scan(m *Meter, key Value) (int, error) {
-	if err := Hashable(key); err != nil {
+	if err := Hashable(m, key); err != nil {
 		return -1, err
 	}
 	for i := range d.entries {

@@ -7,8 +7,9 @@ import (
 )
 
 // Hashable returns nil if v can be a key, and TypeError "unhashable type: 'list'"
-// or the like if it, or an item of it, cannot.
-func Hashable(v Value) error {
+// or the like if it, or an item of it, cannot. Tuples are looked through, which m
+// counts: tuples that share their items can be endlessly many.
+func Hashable(m *Meter, v Value) error {
 	switch v := v.(type) {
 	case *List, *Dict, *Set:
 		return unhashable(v)
@@ -17,21 +18,21 @@ func Hashable(v Value) error {
 			return unhashable(v)
 		}
 	case *Tuple:
-		return hashableItems(v, 0)
+		return hashableItems(m, v, 0)
 	}
 	return nil
 }
 
-func hashableItems(t *Tuple, depth int) error {
-	if err := (*Meter)(nil).nest(depth); err != nil {
+func hashableItems(m *Meter, t *Tuple, depth int) error {
+	if err := orStep(m.nest(depth), m, len(t.Items)); err != nil {
 		return err
 	}
 	for _, item := range t.Items {
 		if inner, ok := item.(*Tuple); ok {
-			if err := hashableItems(inner, depth+1); err != nil {
+			if err := hashableItems(m, inner, depth+1); err != nil {
 				return err
 			}
-		} else if err := Hashable(item); err != nil {
+		} else if err := Hashable(m, item); err != nil {
 			return err
 		}
 	}
@@ -119,7 +120,7 @@ func (h *hasher) other(v Value) error {
 	case *Undefined:
 		h.number(hashOther, 2)
 	default:
-		if err := Hashable(v); err != nil {
+		if err := Hashable(h.m, v); err != nil {
 			return err
 		}
 		maphash.WriteComparable(&h.Hash, v)

@@ -133,7 +133,7 @@ func TestUnmetered(t *testing.T) {
 	if s, err := pyvalue.Repr(nil, ring()); s != "[[...]]" || err != nil {
 		t.Errorf("repr: %s, %v", s, err)
 	}
-	if err := pyvalue.Hashable(nested(100_000)); kindOfError(err) != "depth" {
+	if err := pyvalue.Hashable(nil, nested(100_000)); kindOfError(err) != "depth" {
 		t.Errorf("hash: %v", err)
 	}
 }

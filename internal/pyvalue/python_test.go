@@ -192,7 +192,7 @@ func runOther(m *pyvalue.Meter, op operation) (pyvalue.Value, error) {
 		items, err := pyvalue.Items(m, on[0])
 		return pyvalue.NewList(items...), err
 	case "hashable":
-		return pyvalue.Bool(true), pyvalue.Hashable(on[0])
+		return pyvalue.Bool(true), pyvalue.Hashable(nil, on[0])
 	case "escape":
 		return pyvalue.Escape(m, on[0])
 	case "in":

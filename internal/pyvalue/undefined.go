@@ -21,11 +21,16 @@ func (u *Undefined) message() string {
 	}
 	key := "?"
 	if u.Name != nil {
-		if s, err := Repr(nil, u.Name); err == nil {
+		if s, err := Repr(NewMeter(messageLimits(), nil), u.Name); err == nil {
 			key = s
 		}
 	}
 	return describeType(u.Obj) + " has no element " + key
+}
+
+// messageLimits bound what an error message shows of a key.
+func messageLimits() Limits {
+	return Limits{Steps: 1000, StringBytes: 1000, TotalBytes: 10_000, Depth: 20}
 }
 
 func quoted(s string) string { return string(appendQuoted(nil, s, false)) }
