@@ -28,6 +28,9 @@ type Subscription struct {
 	Target delivery.Target
 	// Events are the event types wanted, in the guide's spelling.
 	Events []string
+	// Problem says why nothing can be sent to the target, in the words of its
+	// file; empty when something can.
+	Problem string
 }
 
 // Router knows every target and every rule.

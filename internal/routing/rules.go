@@ -24,6 +24,12 @@ type Rule struct {
 	// PayloadTemplateLine is the line of the file on which PayloadTemplate
 	// begins, from 1, for messages.
 	PayloadTemplateLine int
+	// Index is the rule's place in the list of its event, from 0, as the file
+	// counts.
+	Index int
+	// Problem says why the rule can't be followed, in the words of its file;
+	// empty when it can be. The other fields then mean nothing.
+	Problem string
 }
 
 // Agent holds the rules of one agent.
@@ -36,6 +42,10 @@ type Agent struct {
 	File string
 	// Rules are the rules of each event, in the order of the file.
 	Rules map[events.Type][]Rule
+	// Problem says why the rules are not known, such as broken YAML; empty when
+	// they are. Every event of the agent then fails on the record: it must not
+	// go where its rules do not say.
+	Problem string
 }
 
 // Gateway is what routing knows of a gateway.yaml.
@@ -44,6 +54,9 @@ type Gateway struct {
 	File string
 	// Slack says that Slack is enabled.
 	Slack bool
+	// SlackProblem says why nothing can be sent to Slack although it is, or may
+	// be, enabled; empty when something can.
+	SlackProblem string
 	// DefaultChannel is where Slack messages go that name no channel.
 	DefaultChannel string
 	// Webhooks are the named webhooks with the events they take, in the order
