@@ -17,6 +17,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/events"
@@ -77,7 +78,7 @@ func (r Router) Route(t events.Type, agent string) []Route {
 func once(routes []Route) []Route {
 	var kept []Route
 	for _, route := range routes {
-		at := slices.IndexFunc(kept, func(k Route) bool { return k.Target == route.Target })
+		at := slices.IndexFunc(kept, func(k Route) bool { return same(k.Target, route.Target) })
 		switch {
 		case at < 0:
 			kept = append(kept, route)
@@ -86,6 +87,15 @@ func once(routes []Route) []Route {
 		}
 	}
 	return kept
+}
+
+// same reports whether two targets are one: a Slack channel is the same with
+// and without "#".
+func same(a, b delivery.Target) bool {
+	if a.Channel == delivery.Slack && b.Channel == delivery.Slack {
+		a.Name, b.Name = strings.TrimPrefix(a.Name, "#"), strings.TrimPrefix(b.Name, "#")
+	}
+	return a == b
 }
 
 // Find returns the agent that a name means: its directory, or else the name in
@@ -109,7 +119,13 @@ func (g *Gateway) Find(name string) *Agent {
 
 func (g *Gateway) route(t events.Type, name string) []Route {
 	agent := g.Find(name)
-	if agent == nil || !agent.rules(t.Family()) {
+	switch {
+	case agent != nil && agent.Problem != "":
+		return []Route{{
+			Target: agent.place(t), File: agent.File, Why: agent.File,
+			Problem: "The rules of the agent are not known: " + agent.Problem,
+		}}
+	case agent == nil || !agent.rules(t.Family()):
 		return g.defaults(t, agent)
 	}
 	var routes []Route
@@ -145,7 +161,7 @@ func (g *Gateway) defaults(t events.Type, agent *Agent) []Route {
 	}
 	for _, w := range g.Webhooks {
 		if w.takes(t) {
-			routes = append(routes, Route{Target: w.Target, Why: whose + ", and the webhook's events have it"})
+			routes = append(routes, Route{Target: w.Target, Why: whose + ", and the webhook's events have it", Problem: w.Problem})
 		}
 	}
 	return routes
@@ -166,21 +182,21 @@ func (g *Gateway) target(c delivery.Channel, name string) delivery.Target {
 // follow routes an event by one rule of an agent.
 func (g *Gateway) follow(a *Agent, t events.Type, i int) Route {
 	rule := &a.Rules[t][i]
-	route := Route{Rule: rule, File: a.File, Why: fmt.Sprintf("%s, %s[%d]", a.File, t, i)}
+	route := Route{Rule: rule, File: a.File, Why: fmt.Sprintf("%s, %s[%d]", a.File, t, rule.Index)}
+	route.Target = rule.place(a, t)
 	switch {
+	case rule.Problem != "":
+		route.Problem = a.File + ": " + rule.Problem
 	case rule.Channel == delivery.Slack:
-		channel := rule.Target
+		channel := strings.TrimSpace(rule.Target)
 		if channel == "" {
 			channel = g.DefaultChannel
 		}
 		route.Target, route.Problem = g.target(delivery.Slack, channel), g.slackProblem(channel)
 	case rule.Channel != delivery.Webhook:
-		route.Target = a.place(t, i, "")
 		route.Problem = fmt.Sprintf("%s has the channel %q; there are slack and webhook", route.Why, rule.Channel)
 	case !rule.URL.IsZero():
-		route.Target = a.place(t, i, rule.URL.Reveal())
 	case rule.Target == "":
-		route.Target = a.place(t, i, "")
 		route.Problem = route.Why + " names neither a webhook nor a url"
 	default:
 		g.followWebhook(&route, t)
@@ -195,6 +211,8 @@ func (g *Gateway) followWebhook(route *Route, t events.Type) {
 	switch {
 	case at < 0:
 		route.Problem = fmt.Sprintf("%s has no webhook %q, which %s names", g.File, route.Rule.Target, route.Why)
+	case g.Webhooks[at].Problem != "":
+		route.Problem = g.Webhooks[at].Problem
 	case len(g.Webhooks[at].Events) > 0 && !g.Webhooks[at].takes(t):
 		route.Skip = fmt.Sprintf("the events of webhook %q leave %s out", route.Rule.Target, t)
 	}
@@ -202,6 +220,8 @@ func (g *Gateway) followWebhook(route *Route, t events.Type) {
 
 func (g *Gateway) slackProblem(channel string) string {
 	switch {
+	case g.SlackProblem != "":
+		return g.SlackProblem
 	case !g.Slack:
 		return "slack is not enabled in " + g.File
 	case channel == "":
@@ -210,16 +230,23 @@ func (g *Gateway) slackProblem(channel string) string {
 	return ""
 }
 
-// place is the target of a rule that names no other: its place in the file,
-// and a digest of its URL, so that a stored delivery is not sent to another
-// URL that took the place since.
-func (a *Agent) place(t events.Type, i int, url string) delivery.Target {
-	name := fmt.Sprintf("%s[%d]", t, i)
-	if url != "" {
-		digest := sha256.Sum256([]byte(url))
-		name += "-" + hex.EncodeToString(digest[:4])
+// place is the target of a rule that names no other: of one with a URL of its
+// own the event and a digest of the URL, so that a stored delivery finds it
+// wherever it stands, and is not sent to another URL that took its place.
+func (r *Rule) place(a *Agent, t events.Type) delivery.Target {
+	target := a.place(t)
+	if r.URL.IsZero() {
+		target.Name += fmt.Sprintf("[%d]", r.Index)
+		return target
 	}
-	return delivery.Target{File: a.File, Channel: delivery.Webhook, Name: name}
+	digest := sha256.Sum256([]byte(r.URL.Reveal()))
+	target.Name += "-" + hex.EncodeToString(digest[:4])
+	return target
+}
+
+// place is the target of an event that the agent's file is at fault for.
+func (a *Agent) place(t events.Type) delivery.Target {
+	return delivery.Target{File: a.File, Channel: delivery.Webhook, Name: string(t)}
 }
 
 // Inline returns the rule with a URL of its own that a target refers to, nil
@@ -232,7 +259,7 @@ func (g *Gateway) Inline(target delivery.Target) *Rule {
 		}
 		for t, rules := range a.Rules {
 			for i := range rules {
-				if rule := &rules[i]; !rule.URL.IsZero() && a.place(t, i, rule.URL.Reveal()) == target {
+				if rule := &rules[i]; !rule.URL.IsZero() && rule.Problem == "" && rule.place(a, t) == target {
 					return rule
 				}
 			}

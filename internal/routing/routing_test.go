@@ -76,9 +76,9 @@ func gateway() *routing.Gateway {
 				},
 				events.OnTimeout: {
 					{Channel: delivery.Webhook, Target: "pager"},
-					{Channel: "sms"},
-					{Channel: delivery.Webhook},
-					{Channel: delivery.Webhook, Target: "absent"},
+					{Channel: "sms", Index: 1},
+					{Channel: delivery.Webhook, Index: 2},
+					{Channel: delivery.Webhook, Target: "absent", Index: 3},
 				},
 			}},
 			{Name: "quiet", File: "workspace/agents/quiet/AGENT.md"},
@@ -100,7 +100,7 @@ func TestRoutesOfAgents(t *testing.T) {
 		want  []delivery.Target
 	}{
 		{events.OnComplete, "report-agent", []delivery.Target{channel("reports")}},
-		{events.OnError, "report-agent", []delivery.Target{channel("#agent-alerts"), hook("default"), inline("on_error[2]-975dee8e")}},
+		{events.OnError, "report-agent", []delivery.Target{channel("#agent-alerts"), hook("default"), inline("on_error-975dee8e")}},
 		{events.OnTimeout, "report-agent", []delivery.Target{inline("on_timeout[1]"), inline("on_timeout[2]"), hook("absent")}},
 		// No rules: the defaults.
 		{events.OnError, "quiet", []delivery.Target{channel("#agent-alerts"), hook("default"), hook("pager")}},
@@ -161,7 +161,7 @@ func TestProblems(t *testing.T) {
 // A stored delivery finds its rule again, and no other that took its place.
 func TestInline(t *testing.T) {
 	g := gateway()
-	target := inline("on_error[2]-975dee8e")
+	target := inline("on_error-975dee8e")
 	if rule := g.Inline(target); rule == nil || rule.URL.Reveal() != "https://h.example/t0ken" {
 		t.Errorf("rule %v", rule)
 	}
@@ -171,6 +171,50 @@ func TestInline(t *testing.T) {
 	}
 	if rule := g.Inline(hook("default")); rule != nil {
 		t.Errorf("a named webhook is no rule: %v", rule)
+	}
+}
+
+// The same channel with and without "#", and the same URL, are one target.
+func TestOneTargetOnce(t *testing.T) {
+	g := gateway()
+	url := secret.New("https://h.example/x")
+	g.Agents[0].Rules[events.OnError] = []routing.Rule{
+		{Channel: delivery.Slack, Target: "oncall"}, {Channel: delivery.Slack, Target: " #oncall ", Index: 1},
+		{Channel: delivery.Webhook, URL: url, Index: 2}, {Channel: delivery.Webhook, URL: url, Index: 3},
+	}
+	got := targets(routing.Router{Gateway: g}.Route(events.OnError, "report-agent"))
+	if d := cmp.Diff([]delivery.Target{channel("oncall"), inline("on_error-a21832b8")}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// What is wrong with a file fails on the record; it never widens who is told.
+func TestFaultyFiles(t *testing.T) {
+	g := gateway()
+	g.Agents[0].Problem = "broken YAML in line 3"
+	g.Webhooks[0].Problem = "gateway.yaml:4:9: secret must be a string"
+	g.SlackProblem = "gateway.yaml:2:9: bot_token must be a string"
+	r := routing.Router{Gateway: g}
+	for agent, want := range map[string][]string{
+		"report-agent": {reportFile + "#webhook/on_complete: The rules of the agent are not known: broken YAML in line 3"},
+		"quiet": {
+			"gateway.yaml#slack/#agent-alerts: gateway.yaml:2:9: bot_token must be a string",
+			"gateway.yaml#webhook/default: gateway.yaml:4:9: secret must be a string",
+		},
+	} {
+		var got []string
+		for _, route := range r.Route(events.OnComplete, agent) {
+			got = append(got, route.Target.ID()+": "+route.Problem)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", agent, d)
+		}
+	}
+	g = gateway()
+	g.Agents[0].Rules[events.OnComplete] = []routing.Rule{{Problem: "on_complete[0] has no channel"}}
+	routes := routing.Router{Gateway: g}.Route(events.OnComplete, "report-agent")
+	if len(routes) != 1 || routes[0].Problem != reportFile+": on_complete[0] has no channel" {
+		t.Errorf("routes %+v", routes)
 	}
 }
 
@@ -184,6 +228,8 @@ func TestRoutesProperties(t *testing.T) {
 			Channel: rapid.SampledFrom([]delivery.Channel{delivery.Slack, delivery.Webhook, "sms", ""}).Draw(t, "channel"),
 			Target:  names.Draw(t, "target"),
 			URL:     secret.New(rapid.SampledFrom([]string{"", "https://a.example", "https://b.example"}).Draw(t, "url")),
+			Problem: rapid.SampledFrom([]string{"", "", "it has no channel"}).Draw(t, "problem"),
+			Index:   rapid.IntRange(0, 3).Draw(t, "index"),
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
