@@ -37,7 +37,11 @@ func Line(a delivery.Attempt) []byte {
 	b = strconv.AppendInt(append(b, `,"attempt":`...), int64(a.Number), 10)
 	b = appendString(b, `,"reason":`, string(r.Reason))
 	b = appendStringOrNull(b, `,"phase":`, string(r.Phase))
-	b = appendDigest(append(b, `,"body_sha256":`...), d.Body)
+	body := d.Body
+	if d.Unmade {
+		body = nil // what was not made was not sent
+	}
+	b = appendDigest(append(b, `,"body_sha256":`...), body)
 	b = appendString(b, `,"target_id":`, d.Target.ID())
 	if d.FallbackBody {
 		b = append(b, `,"fallback_body":true`...)

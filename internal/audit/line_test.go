@@ -66,6 +66,10 @@ func TestLineShapes(t *testing.T) {
 			},
 			map[string]any{"phase": nil, "body_sha256": nil, "reason": "template"},
 		},
+		"body not made": {
+			func(a *delivery.Attempt) { a.Delivery.Unmade = true },
+			map[string]any{"body_sha256": nil},
+		},
 		"no run": {
 			func(a *delivery.Attempt) { a.Delivery.Event.RunID = "" },
 			map[string]any{"run_id": nil},

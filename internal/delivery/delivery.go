@@ -60,6 +60,9 @@ type Delivery struct {
 	// FallbackBody says that Body is the built-in one because the configured
 	// template did not give a usable one.
 	FallbackBody bool
+	// Unmade says that there is no body yet, because the target could not be
+	// used when the event came; Body is the event's own then, and is not sent.
+	Unmade bool
 	// Status is where the delivery stands.
 	Status Status
 	// Attempts counts the attempts begun, the current one included.

@@ -57,6 +57,9 @@ type Gateway struct {
 	WebhookSender *webhook.Sender
 	// SlackSender posts to Slack; nil when Slack is not enabled.
 	SlackSender *slack.Sender
+	// SlackMissing names the environment variables that Slack needs and that
+	// are not set; every message then fails.
+	SlackMissing []string
 	// Threads puts the messages of one run into one thread; nil lets each
 	// stand for itself.
 	Threads *slack.Threads
@@ -145,12 +148,11 @@ func (d *Dispatcher) message(ctx context.Context, e events.Event, r routing.Rout
 	if e.Agent == nil {
 		m.ExpiresAt = e.EmittedAt.Add(governedMaxAge)
 	}
+	d.setProblem(r.Target, r.Problem)
 	switch {
-	case r.Problem != "":
-		m.Attempts = 1
-		d.mu.Lock()
-		d.problems[r.Target] = r.Problem
-		d.mu.Unlock()
+	case r.Problem != "" || d.missing(r.Target):
+		// Without its configuration there is no knowing what it would be sent.
+		m.Attempts, m.Unmade = 1, true
 	case r.Target.File == d.opts.File:
 		m.Attempts = governedAttempts
 	case r.Target.Channel == delivery.Slack:
@@ -160,6 +162,57 @@ func (d *Dispatcher) message(ctx context.Context, e events.Event, r routing.Rout
 		m.Body, m.FallbackBody, warning = d.webhookBody(ctx, e, r)
 	}
 	return m, warning
+}
+
+// setProblem says why a target can't be sent to; an empty problem says that it
+// can.
+func (d *Dispatcher) setProblem(t delivery.Target, problem string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if problem == "" {
+		delete(d.problems, t)
+		return
+	}
+	d.problems[t] = problem
+}
+
+// missing reports whether a target of the gateway lacks environment variables,
+// which its sender says when it is asked to send.
+func (d *Dispatcher) missing(t delivery.Target) bool {
+	switch {
+	case t.File == d.opts.File:
+		return false // headers alone use variables there
+	case t.Channel == delivery.Slack:
+		return len(d.opts.Gateway.SlackMissing) > 0
+	}
+	config, _ := d.opts.Gateway.config(t)
+	return len(config.Missing) > 0
+}
+
+// Make makes the body of a delivery that is Unmade, if its target can be used
+// by now. It is the body that the event would have by the current
+// configuration: nothing was sent of it before.
+func (d *Dispatcher) Make(ctx context.Context, kept delivery.Delivery) delivery.Delivery {
+	event, err := events.Restore(kept.Event)
+	if err != nil {
+		d.setProblem(kept.Target, "The event can't be read back")
+		return kept
+	}
+	for _, r := range d.Routes(events.Type(event.Type), Agent(event)) {
+		if r.Target != kept.Target || r.Skip != "" {
+			continue
+		}
+		m, _ := d.message(ctx, event, r)
+		if !m.Unmade {
+			kept.Unmade, kept.ContentType, kept.FallbackBody = false, m.ContentType, m.FallbackBody
+			if kept.Body = m.Body; kept.Body == nil {
+				kept.Body = kept.Event.Body
+			}
+		}
+		return kept
+	}
+	d.setProblem(kept.Target, "The configuration sends "+event.Type+" there no more")
+	return kept
 }
 
 // Sender returns who delivers to a target. It is never nil: a target that

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -274,6 +275,47 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("result %+v, want %q", r, c.want)
 			}
 		})
+	}
+}
+
+// A target that can't be used has no body yet. When it can be, it gets the one
+// that the event would have had, and never the event's own record.
+func TestMake(t *testing.T) {
+	w := newWorld(t, func(o *dispatch.Options) {
+		o.Gateway.Routing.SlackProblem = "gateway.yaml:2:9: bot_token must be a string"
+		o.Gateway.Webhooks[0].Missing = []string{"SECRET"}
+	})
+	e := agentRun(t, events.OnError, "anybody")
+	messages, results, _ := w.send(t, e)
+	for name, reason := range map[string]delivery.Reason{"#alerts": delivery.ReasonTargetGone, "default": delivery.ReasonHeaderEnv} {
+		if !messages[name].Unmade || results[name].Reason != reason {
+			t.Errorf("%s: %+v, %+v", name, messages[name], results[name])
+		}
+	}
+	stored := e
+	stored.Agent = nil // what a store keeps of it
+	keep := func(name string, channel delivery.Channel) delivery.Delivery {
+		return delivery.Delivery{Event: stored, Body: stored.Body, Unmade: true, Target: delivery.Target{File: "gateway.yaml", Channel: channel, Name: name}}
+	}
+	mended := newWorld(t, nil)
+	for _, d := range []delivery.Delivery{keep("default", delivery.Webhook), keep("#alerts", delivery.Slack), keep("shaped", delivery.Webhook)} {
+		made := mended.Make(t.Context(), d)
+		fresh, _ := mended.Messages(t.Context(), e, mended.Routes(events.OnError, "anybody"))
+		at := slices.IndexFunc(fresh, func(m queue.Message) bool { return m.Target == d.Target })
+		if made.Unmade || string(made.Body) != string(fresh[at].Body) || made.ContentType != fresh[at].ContentType {
+			t.Errorf("%s: made %+v", d.Target.Name, made)
+		}
+		if r := mended.Sender(d.Target).Send(t.Context(), made); !r.Delivered {
+			t.Errorf("%s: %+v", d.Target.Name, r)
+		}
+	}
+	// Where no rule sends it any more, nothing is sent.
+	gone := keep("spoiled", delivery.Webhook)
+	if made := mended.Make(t.Context(), gone); !made.Unmade {
+		t.Errorf("made %+v", made)
+	}
+	if r := mended.Sender(gone.Target).Send(t.Context(), gone); r.Delivered || !strings.Contains(r.Message, "sends on_error there no more") {
+		t.Errorf("gone: %+v", r)
 	}
 }
 

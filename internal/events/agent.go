@@ -76,3 +76,25 @@ func (a *AgentRun) EndStatus(t Type) string {
 // RunStatus returns the word with which Agent Gateway says how a run of this
 // event ended: "completed", "failed" or "timeout"; "" for governed events.
 func RunStatus(t Type) string { return strings.TrimPrefix(t.ExecutionName(), "execution.") }
+
+// Restore returns an event that was kept with the fields of its agent run,
+// which it reads back from Body; a governed event is returned as it is.
+func Restore(e Event) (Event, error) {
+	if Type(e.Type).Family() != Agent || e.Agent != nil {
+		return e, nil
+	}
+	v, err := parseStrict("agent run", e.Body, MaxDepth+1)
+	if err != nil {
+		return e, err
+	}
+	a := &AgentRun{
+		Name: v.Get("agent_name").Str(), ExecutionID: v.Get("execution_id").Str(), SessionID: v.Get("session_id").Str(),
+		Status: v.Get("status").Str(), Message: v.Get("message").Str(), Error: v.Get("error").Str(),
+		DurationMS: int64(v.Get("duration_ms").Num()),
+	}
+	if output := v.Get("output"); !output.Is(ecmajson.Null) {
+		a.Output = output
+	}
+	e.Agent = a
+	return e, nil
+}

@@ -188,6 +188,15 @@ func TestMintAgentRun(t *testing.T) {
 	if string(e.Body) != want {
 		t.Errorf("body\n%s\nwant\n%s", e.Body, want)
 	}
+	kept := e
+	kept.Agent = nil
+	restored, err := events.Restore(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := mint(t, events.Input{Type: events.OnComplete, Now: noon, Entropy: sixteen(), Agent: restored.Agent}); string(again.Body) != want {
+		t.Errorf("restored %+v, which gives\n%s", restored.Agent, again.Body)
+	}
 	if e.Agent != &run || e.Type != "on_complete" || e.RunID != "" {
 		t.Errorf("event %+v", e)
 	}

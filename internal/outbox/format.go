@@ -57,6 +57,8 @@ type line struct {
 	Body *int `json:"body_bytes,omitempty"`
 	// Fallback says that the body is the built-in one in place of a template's.
 	Fallback bool `json:"fallback_body,omitempty"`
+	// Unmade says that no body is made yet.
+	Unmade bool `json:"unmade,omitempty"`
 }
 
 // text is a string that survives JSON byte for byte. Names come from files
@@ -106,7 +108,7 @@ func encode(in intent) ([]byte, error) {
 			ID: text(d.ID), File: text(d.Target.File), Channel: text(d.Target.Channel), Name: text(d.Target.Name),
 			ContentType: text(d.ContentType), Attempt: d.Attempts, State: text(d.Status),
 			NextAt: utc(d.NextAt), RetryUntil: utc(d.ExpiresAt), Reason: text(d.LastReason), Message: text(d.LastMessage),
-			Fallback: d.FallbackBody,
+			Fallback: d.FallbackBody, Unmade: d.Unmade,
 		}
 		if !bytes.Equal(d.Body, event.Body) {
 			n := len(d.Body)
@@ -243,7 +245,7 @@ func (h header) intent() intent {
 			ExpiresAt:    e.RetryUntil,
 			LastReason:   delivery.Reason(e.Reason),
 			LastMessage:  string(e.Message),
-			FallbackBody: e.Fallback,
+			FallbackBody: e.Fallback, Unmade: e.Unmade,
 		}
 		d.Event.ID, d.Event.Type = string(h.EventID), string(h.EventType)
 		d.Event.EmittedAt, d.Event.RunID = h.EmittedAt, string(h.RunID)

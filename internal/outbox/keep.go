@@ -169,6 +169,9 @@ func merge(in intent, ds []delivery.Delivery) intent {
 			if d.ID == to.ID {
 				to.Status, to.Attempts, to.NextAt, to.ExpiresAt = d.Status, d.Attempts, d.NextAt, d.ExpiresAt
 				to.LastReason, to.LastMessage = d.LastReason, d.LastMessage
+				if to.Unmade && !d.Unmade {
+					to.Unmade, to.ContentType, to.Body, to.FallbackBody = false, d.ContentType, d.Body, d.FallbackBody
+				}
 			}
 		}
 	}
@@ -179,7 +182,7 @@ func merge(in intent, ds []delivery.Delivery) intent {
 func unchanged(a, b delivery.Delivery) bool {
 	return a.ID == b.ID && a.Status == b.Status && a.Attempts == b.Attempts &&
 		a.NextAt.Equal(b.NextAt) && a.ExpiresAt.Equal(b.ExpiresAt) &&
-		a.LastReason == b.LastReason && a.LastMessage == b.LastMessage
+		a.LastReason == b.LastReason && a.LastMessage == b.LastMessage && a.Unmade == b.Unmade
 }
 
 // release makes an entry free: it moves to its hour and loses the lock, in

@@ -87,7 +87,7 @@ func New(o Options) (*Pipeline, error) {
 		outbox:     outbox.New(outbox.Options{Path: o.Root.OwnPath(), Create: create, Now: o.Now}),
 	}
 	p.Queue = queue.New(queue.Options{
-		Store: p.outbox, Audit: p.audit, Sender: p.Sender, Policy: delivery.DefaultPolicy(), Now: o.Now,
+		Store: p.outbox, Audit: p.audit, Sender: p.Sender, Make: p.Make, Policy: delivery.DefaultPolicy(), Now: o.Now,
 	})
 	return p, nil
 }
@@ -129,6 +129,7 @@ func (o Options) gateway(rules egress.Config, create func() error) *dispatch.Gat
 	if !c.Slack.Enabled {
 		return g
 	}
+	g.SlackMissing = c.Slack.Missing
 	if c.Slack.Threads {
 		g.Threads = slack.NewThreads(slack.ThreadsOptions{Path: filepath.Join(o.Root.OwnPath(), "slack-threads.json"), Create: create})
 	}

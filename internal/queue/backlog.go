@@ -272,6 +272,9 @@ func (q *Queue) begin(ctx context.Context, b *Batch, ds []delivery.Delivery) err
 	}
 	b.intent.AuditOffset = size
 	for _, d := range ds {
+		if d.Unmade && q.opts.Make != nil {
+			d = q.opts.Make(ctx, d)
+		}
 		d.Status, d.NextAt = delivery.Sending, q.opts.Now().UTC()
 		d.Attempts++
 		b.intent.Deliveries = append(b.intent.Deliveries, d)

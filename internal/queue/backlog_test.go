@@ -361,3 +361,38 @@ func TestRetryRace(t *testing.T) {
 		t.Errorf("evidence %q", lines)
 	}
 }
+
+// A delivery whose target could not be used gets its body when it can be, and
+// keeps it from then on: what was sent once is what is sent again.
+func TestRetryMakesWhatIsUnmade(t *testing.T) {
+	var sent []string
+	w := newWorld(t, t.TempDir(), senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+		if d.Unmade {
+			return delivery.Result{Reason: delivery.ReasonTargetGone}
+		}
+		sent = append(sent, string(d.Body))
+		return down
+	}))
+	ev, ms := event("e1", 1)
+	ms[0].Body, ms[0].Unmade = nil, true
+	q := w.queue()
+	b, err := q.Submit(t.Context(), ev, ms)
+	must(t, err)
+	must(t, q.Drain(t.Context(), b).Err)
+	made := 0
+	w.opts.Make = func(_ context.Context, d delivery.Delivery) delivery.Delivery {
+		if made++; made > 1 {
+			d.Unmade, d.Body = false, []byte("made")
+		}
+		return d
+	}
+	for range 4 {
+		_, err := w.queue().Retry(t.Context(), "e1")
+		must(t, err)
+	}
+	if made != 2 || len(sent) != 3 || sent[0] != "made" || sent[2] != "made" {
+		t.Errorf("made %d times, sent %q", made, sent)
+	}
+	lines := w.lines(t)
+	wantLines(t, "first lines", lines[:2], "e1 hook1 1 target_gone", "e1 hook1 2 target_gone")
+}

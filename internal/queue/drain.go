@@ -52,7 +52,7 @@ func (q *Queue) Submit(ctx context.Context, ev events.Event, messages []Message)
 	for i, m := range messages {
 		d := delivery.Delivery{
 			ID: ev.ID + "." + strconv.Itoa(i+1), Event: ev, Target: m.Target,
-			ContentType: m.ContentType, Body: m.Body, FallbackBody: m.FallbackBody,
+			ContentType: m.ContentType, Body: m.Body, FallbackBody: m.FallbackBody, Unmade: m.Unmade,
 			Status: delivery.Sending, Attempts: 1, NextAt: now, ExpiresAt: m.ExpiresAt,
 		}
 		if d.Body == nil {

@@ -70,7 +70,8 @@ type Keeper interface {
 	// store has the event.
 	Add(ctx context.Context, in delivery.Intent) error
 	// Begin stores that claimed deliveries of one event enter their next
-	// attempt: Sending, with its number in Attempts. After an error they stand
+	// attempt: Sending, with its number in Attempts. One that was Unmade and is
+	// not any more brings its body; every other keeps the bytes of Add. After an error they stand
 	// as before and stay claimed.
 	Begin(ctx context.Context, in delivery.Intent) error
 	// Finish gives claimed deliveries back as they now stand. Delivered and
@@ -120,6 +121,10 @@ type Options struct {
 	// configuration does not have it: such a delivery fails as target_gone.
 	// Required; safe for concurrent use.
 	Sender func(delivery.Target) Sender
+	// Make makes the body of a delivery that is Unmade, or returns it as it is,
+	// whose attempt then fails. It is asked before each attempt of a retry; from
+	// then on the bytes stay. nil leaves such deliveries as they are.
+	Make func(context.Context, delivery.Delivery) delivery.Delivery
 	// Policy is the rule for trying again, [delivery.DefaultPolicy] where
 	// nothing is configured. Its NotAfter is replaced by each delivery's
 	// ExpiresAt.
@@ -159,6 +164,9 @@ type Message struct {
 	Body        []byte
 	// FallbackBody says that Body replaces what a template did not give.
 	FallbackBody bool
+	// Unmade says that the target can't be used now, so that no body could be
+	// made; Options.Make is asked again before the next attempt.
+	Unmade bool
 	// Attempts is how many attempts Drain may make; less than one means one.
 	Attempts int
 	// ExpiresAt is when automatic attempts end; zero means never.

@@ -84,7 +84,7 @@ func testSameBytes(t *testing.T, h Harness) {
 			d.Event.Body = []byte("envelope " + s)
 			d.Event.RunID, d.Target.Name, d.Target.File, d.ContentType = s, s, s, s
 			d.LastReason, d.LastMessage = delivery.Reason(s), s
-			d.FallbackBody = j%2 == 1
+			d.FallbackBody, d.Unmade = j%2 == 1, j%3 == 1
 			d.Event.EmittedAt = begin.Add(123 * time.Millisecond)
 		}
 		in.Deliveries[0].Body = in.Deliveries[0].Event.Body
@@ -98,6 +98,25 @@ func testSameBytes(t *testing.T, h Harness) {
 		got := claim(t, b, in.Deliveries[0].Event.ID, failed...)
 		ok(t, b.Finish(ctx, as(delivery.Delivered, got.Deliveries...)...))
 	}
+}
+
+// testMadeBody: a body that could not be made at first is kept once it is.
+func testMadeBody(t *testing.T, h Harness) {
+	place := h.Fresh(t)
+	ctx, a, b := t.Context(), h.open(t, place), h.open(t, place)
+	in := intent("notif_A", 2)
+	in.Deliveries[0].Unmade, in.Deliveries[0].Body = true, in.Deliveries[0].Event.Body
+	ok(t, a.Add(ctx, in))
+	ok(t, a.Finish(ctx, as(delivery.Failed, in.Deliveries...)...))
+	got := claim(t, b, "notif_A", as(delivery.Failed, in.Deliveries...)...)
+	next := as(delivery.Sending, got.Deliveries...)
+	next[0].Unmade, next[0].Body, next[0].ContentType, next[0].FallbackBody = false, []byte("made"), "text/plain", true
+	next[1].Body = []byte("another") // was made, so it stays
+	ok(t, b.Begin(ctx, delivery.Intent{Deliveries: next}))
+	ok(t, b.Finish(ctx, as(delivery.Failed, next...)...))
+	want := as(delivery.Failed, next...)
+	want[1].Body = in.Deliveries[1].Body
+	claim(t, a, "notif_A", want...)
 }
 
 func testLargeBody(t *testing.T, h Harness) {

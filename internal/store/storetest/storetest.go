@@ -68,6 +68,7 @@ func Run(t *testing.T, h Harness) {
 		{"added free", testAddedFree},
 		{"added twice", testAddedTwice},
 		{"same bytes", testSameBytes},
+		{"made body", testMadeBody},
 		{"large body", testLargeBody},
 		{"unknown ids", testUnknown},
 		{"fencing", testFencing},
