@@ -11,6 +11,7 @@ import (
 	"agentxchain/internal/egress"
 	"agentxchain/internal/project"
 	"agentxchain/internal/render"
+	"agentxchain/internal/secret"
 	"agentxchain/internal/webhook"
 	"agentxchain/schemas"
 
@@ -133,11 +134,29 @@ func (a *app) checkGateway(ctx context.Context, s *site, place project.Place, gu
 			})
 		}
 	}
+	problems = append(problems, a.checkSlackURL(g, guards)...)
 	renderer := render.New(render.Options{TemplatesDir: g.Slack.TemplatesDir, Now: a.Now})
 	for _, p := range renderer.Check(ctx, g.Uses()) {
 		problems = append(problems, templateProblem(p))
 	}
 	return problems
+}
+
+// checkSlackURL looks at the variable that leads Slack's messages elsewhere.
+func (a *app) checkSlackURL(g *config.Gateway, guards guards) config.Problems {
+	url := a.Getenv("SLACK_API_URL")
+	if url == "" || !g.Slack.Enabled {
+		return nil
+	}
+	p := config.Problem{File: "environment variable SLACK_API_URL", Hint: "every message to Slack fails until it is an http or https URL at a public address, or unset"}
+	if p.Message = webhook.CheckURL(url); p.Message != "" {
+		return config.Problems{p}
+	}
+	if why := refusal(guards.public, webhook.Config{URL: secret.New(url)}); why != nil {
+		p.Message = why.Error()
+		return config.Problems{p}
+	}
+	return nil
 }
 
 func templateProblem(p render.Problem) config.Problem {

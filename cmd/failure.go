@@ -98,9 +98,13 @@ func (f *failure) print(out io.Writer) {
 }
 
 func writeJSONError(out io.Writer, f *failure) {
-	doc := ecmajson.NewObject().Set("error", ecmajson.NewObject().
+	fmt.Fprintf(out, "%s\n", ecmajson.Append(nil, ecmajson.NewObject().Set("error", f.document())))
+}
+
+// document is the failure as the member "error" of a JSON answer.
+func (f *failure) document() *ecmajson.Value {
+	return ecmajson.NewObject().
 		Set("code", ecmajson.NewString(f.code)).
 		Set("message", ecmajson.NewString(f.Error())).
-		Set("hints", ecmajson.NewStrings(f.hints)))
-	fmt.Fprintf(out, "%s\n", ecmajson.Append(nil, doc))
+		Set("hints", ecmajson.NewStrings(f.hints))
 }

@@ -124,6 +124,11 @@ func withError(doc *ecmajson.Value, err error) *ecmajson.Value {
 		Set("hints", ecmajson.NewArray()))
 }
 
+// printJSON prints a command's answer. What is wrong with a gateway.yaml that
+// was used all the same is told in it, too.
 func (a *app) printJSON(doc *ecmajson.Value) {
+	if a.broken != nil && !doc.Has("error") {
+		doc.Set("error", a.broken.document())
+	}
 	fmt.Fprintf(a.Stdout, "%s\n", ecmajson.Append(nil, doc))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"agentxchain/internal/audit"
+	"agentxchain/internal/events"
 
 	"github.com/spf13/cobra"
 )
@@ -47,7 +48,7 @@ the line. Lines that are no attempts are passed over, and so is a torn last line
 		RunE: func(c *cobra.Command, _ []string) error { return runLog(c.Context(), a, o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.event, "event", "", "only this event `TYPE`")
+	f.StringVar(&o.event, "event", "", "only this event `TYPE`, in either spelling")
 	f.StringVar(&o.target, "target", "", "only this target, by `NAME` or target_id")
 	f.BoolVar(&o.failed, "failed", false, "only attempts that were not delivered")
 	f.StringVar(&o.since, "since", "", "only attempts since this RFC 3339 `TIME`, or within this duration, such as 24h")
@@ -83,8 +84,12 @@ func runLog(ctx context.Context, a *app, o logOptions) error {
 	}
 }
 
-// parse reads --since and refuses contradictions.
+// parse reads --event, in either spelling, and --since.
 func (o *logOptions) parse(now time.Time) error {
+	// Other programs may have recorded events that we do not know.
+	if t, err := events.ParseType(o.event); err == nil {
+		o.event = string(t)
+	}
 	if o.since == "" {
 		return nil
 	}

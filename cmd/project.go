@@ -78,7 +78,7 @@ func (a *app) open() (*site, error) {
 		if s.root.Kind == project.Plain && s.gateway == nil {
 			return nil, f
 		}
-		s.broken = true
+		s.broken, a.broken = true, f
 		f.print(a.Stderr)
 	}
 	a.warnConfig(s)

@@ -21,6 +21,8 @@ type app struct {
 	// advisory says that the command's work is done whether or not its answer
 	// can be written: an emit has sent and recorded.
 	advisory bool
+	// broken is what is wrong with the gateway.yaml in use, nil when nothing is.
+	broken *failure
 
 	dir       string // --dir
 	logLevel  string // --log-level

@@ -58,6 +58,7 @@ func (d *Dispatcher) slackBody(ctx context.Context, e events.Event, r routing.Ro
 		if body, err = slack.BodyFromTemplate(e, post, blocks); err == nil {
 			return body, false, warning
 		}
+		err = fmt.Errorf("%s: %w", used, err)
 	}
 	if err != nil {
 		return slack.Body(e, post), true, fellBack(r, err)
@@ -94,6 +95,7 @@ func Try(ctx context.Context, templatesDir, file string, e events.Event, t deliv
 		if body, why = slack.BodyFromTemplate(e, post, outcome.Body); why == nil {
 			return body, nil, nil
 		}
+		why = fmt.Errorf("%s: %w", file, why)
 	}
 	if t.Channel == delivery.Slack {
 		return slack.Body(e, post), why, nil
