@@ -76,7 +76,7 @@ func (a *agentReader) load(e fs.DirEntry) *routing.Agent {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		a.whole(err, "")
+		a.unreadable(err, "")
 		return nil
 	case !isAgentID(e.Name()):
 		a.add(Problem{

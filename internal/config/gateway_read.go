@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,7 +104,7 @@ func newGatewayReader(file string, o GatewayOptions) *gatewayReader {
 func (r *gatewayReader) document() *pyyaml.Node {
 	src, err := readSmall(r.file)
 	if err != nil {
-		r.whole(err, "a gateway is configured by a regular file")
+		r.unreadable(err, "a gateway is configured by a regular file")
 		return nil
 	}
 	doc, err := pyyaml.Parse(src, pyyaml.Limits{Bytes: maxGatewayFile})
@@ -140,39 +141,57 @@ func falsy(v *pyyaml.Node) bool {
 	return v.Text == "" && len(v.Items) == 0 && len(v.Members) == 0
 }
 
-// readSmall reads a regular file up to maxGatewayFile.
+// readSmall reads a regular file up to maxGatewayFile. Anything else is refused
+// before it is opened: opening a pipe would wait for a writer for ever. Its
+// errors leave the path to the problem that they end up in.
 func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, withoutPath(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("this is no regular file")
+	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, withoutPath(err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is no regular file", path)
-	}
 	src, err := io.ReadAll(io.LimitReader(f, maxGatewayFile+1))
 	if err == nil && len(src) > maxGatewayFile {
-		err = fmt.Errorf("%q is larger than %d bytes", path, maxGatewayFile)
+		err = fmt.Errorf("the file is larger than %d bytes", maxGatewayFile)
 	}
-	return src, err
+	return src, withoutPath(err)
+}
+
+// withoutPath takes the path off an error of the file system.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// unreadable records that a file, as a whole, could not be read.
+func (c *checker) unreadable(err error, hint string) Problem {
+	p := Problem{Code: "unreadable", Message: err.Error(), Hint: hint, Err: err}
+	c.add(p)
+	return p
 }
 
 // invalidYAML records what the parser found, with the line concerned.
-func (c *checker) invalidYAML(err error, src []byte) {
+func (c *checker) invalidYAML(err error, src []byte) Problem {
 	var e *pyyaml.Error
 	if !errors.As(err, &e) {
-		c.whole(err, "")
-		return
+		return c.unreadable(err, "")
 	}
 	p := Problem{Line: e.Line, Column: e.Column, Offset: e.Offset, Code: "yaml", Err: err, Message: "invalid YAML: " + e.Message}
 	if excerpt := e.Excerpt(src); strings.TrimSpace(excerpt) != "^" {
 		p.Hint = strings.ReplaceAll("the line reads\n"+excerpt, "\n", "\n    ")
 	}
 	c.add(p)
+	return p
 }
 
 func (c *checker) repeatedKeys(doc *pyyaml.Document) {
