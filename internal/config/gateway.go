@@ -15,7 +15,8 @@ type Gateway struct {
 	// Routing has the webhooks by name and the agents' rules.
 	Routing routing.Gateway
 	// Webhooks are the named webhooks, in the order of the file. Where a name
-	// comes twice only the last one is here, and none that has a wrong value.
+	// comes twice only the last one counts. One that has a wrong value is not
+	// here: it is in Routing with its Problem, and has to fail on the record.
 	Webhooks []webhook.Config
 	// WebhookSecrets is webhook_secret, which signs for webhooks without a
 	// secret (it is in theirs already) and for the URLs of rules; none leaves
@@ -23,9 +24,13 @@ type Gateway struct {
 	WebhookSecrets []secret.Text
 	// MissingSecret names the variables that webhook_secret needs and that are
 	// not set. While there are any, nothing that it signs may be sent; for the
-	// webhooks concerned they are in their Missing too. It is "webhook_secret"
-	// where that is no string.
+	// webhooks concerned they are in their Missing too.
 	MissingSecret []string
+	// SecretProblem says why webhook_secret cannot be used, such as that it is
+	// no string; empty when it can be, or is not there. While there is one,
+	// nothing may be sent to the URLs of rules, because it would be unsigned;
+	// the webhooks concerned have it as their Problem.
+	SecretProblem string
 	// Slack is the section notifications.slack.
 	Slack slack.Config
 	// Persistence, Queue, Auth and Dashboard are the other sections we read.

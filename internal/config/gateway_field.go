@@ -76,14 +76,21 @@ func (s section) list(key string) []*pyyaml.Node {
 func (s section) entries(key string) []section {
 	var list []section
 	for i, v := range s.list(key) {
-		e := section{r: s.r, v: v, name: fmt.Sprintf("%s[%d]", s.path(key), i), pointer: index(s.at(key), i), missing: s.missing, fails: s.fails}
-		if v.Kind != pyyaml.Mapping {
-			s.r.wrong(v, e.pointer, "model_type", e.name+" must be a mapping, not "+v.Kind.String(), emptyHint(v))
-			continue
+		if e, ok := s.entry(key, i, v); ok {
+			list = append(list, e)
 		}
-		list = append(list, e)
 	}
 	return list
+}
+
+// entry is an element of a list of mappings; ok is false when it is none.
+func (s section) entry(key string, i int, v *pyyaml.Node) (e section, ok bool) {
+	e = section{r: s.r, v: v, name: fmt.Sprintf("%s[%d]", s.path(key), i), pointer: index(s.at(key), i), missing: s.missing, fails: s.fails}
+	if v.Kind != pyyaml.Mapping {
+		s.r.wrong(v, e.pointer, "model_type", e.name+" must be a mapping, not "+v.Kind.String(), emptyHint(v))
+		return e, false
+	}
+	return e, true
 }
 
 // emptyHint knows why people write null.
@@ -280,6 +287,20 @@ func (s section) fill(v *pyyaml.Node, name, pointer string, how func(value strin
 		return v.Text, false
 	}
 	return b.String(), true
+}
+
+// unknown names the first variable without a value in a string, "" when all
+// have one.
+func (s section) unknown(v *pyyaml.Node) string {
+	if v == nil || s.r.variables[v] != "" {
+		return ""
+	}
+	for _, name := range placeholders(v.Text) {
+		if _, ok := s.r.lookup(name); !ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // unset records a variable without a value.

@@ -83,8 +83,9 @@ type gatewayReader struct {
 	// variables names the environment variable that each value came from which
 	// is not in the file.
 	variables map[*pyyaml.Node]string
-	// faults counts values that had to be left out.
-	faults   int
+	// fault is the first value that had to be left out since this was last
+	// emptied, in the words of a delivery that fails for it.
+	fault    string
 	settings []Setting
 }
 
@@ -219,8 +220,18 @@ func nodeProblem(v *pyyaml.Node, s Severity, pointer, code, message, hint string
 
 // wrong records an error at a value, wherever it came from, that is not used.
 func (r *gatewayReader) wrong(v *pyyaml.Node, pointer, code, message, hint string) {
-	r.faults++
-	r.report(nodeProblem(v, Error, pointer, code, message, hint), v)
+	r.spoil(r.report(nodeProblem(v, Error, pointer, code, message, hint), v))
+}
+
+// spoil notes why what is being read cannot be used, unless that is known.
+func (r *gatewayReader) spoil(p Problem) {
+	if r.fault != "" {
+		return
+	}
+	if p.File == "" {
+		p.File = project.GatewayName
+	}
+	r.fault = p.String()
 }
 
 // remark records a warning at a value, wherever it came from.
@@ -228,10 +239,12 @@ func (r *gatewayReader) remark(v *pyyaml.Node, pointer, code, message, hint stri
 	r.report(nodeProblem(v, Warning, pointer, code, message, hint), v)
 }
 
-// report adds a problem, in the name of the variable that v came from if it did.
-func (r *gatewayReader) report(p Problem, v *pyyaml.Node) {
+// report adds a problem, in the name of the variable that v came from if it
+// did, and returns it.
+func (r *gatewayReader) report(p Problem, v *pyyaml.Node) Problem {
 	if name := r.variables[v]; name != "" {
 		p.File, p.Line, p.Column, p.Offset = "environment variable "+name, 0, 0, 0
 	}
 	r.add(p)
+	return p
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"agentxchain/internal/routing"
 	"agentxchain/internal/secret"
 	"agentxchain/internal/slack"
+	"agentxchain/internal/suggest"
 	"agentxchain/internal/webhook"
 )
 
@@ -69,40 +71,74 @@ func (r *gatewayReader) topLevel(doc *pyyaml.Node) {
 	}
 }
 
+// notifications reads the section of that name. What is wrong in it stays in
+// the routing, so that it fails on the record.
 func (r *gatewayReader) notifications(top section, g *Gateway) {
+	r.fault = ""
 	s := top.section("notifications")
+	hooks := r.lost(top.v.Get("notifications"), s.name)
 	s.only("slack", "webhooks", "webhook_secret")
 	s.missing, s.fails = &g.MissingSecret, "every message that webhook_secret would sign fails"
-	faults := r.faults
+	r.fault = ""
 	if text := s.secret("webhook_secret"); !text.IsZero() {
 		g.WebhookSecrets = []secret.Text{text}
 	}
-	if r.faults > faults {
-		g.MissingSecret = []string{"webhook_secret"} // Nothing may go out unsigned by mistake.
-	}
-	g.Slack = r.slack(s)
-	g.Routing.Slack, g.Routing.DefaultChannel = g.Slack.Enabled, g.Slack.DefaultChannel
-	for _, entry := range s.entries("webhooks") {
-		if w, ok := r.webhook(entry, g); ok {
-			g.Webhooks = append(g.Webhooks, w)
+	g.SecretProblem = r.fault // Nothing may go out unsigned by mistake.
+	r.slack(s, g)
+	for _, h := range lastOfEach(append(hooks, r.hooks(s, g)...)) {
+		g.Routing.Webhooks = append(g.Routing.Webhooks, h.Subscription)
+		if h.Problem == "" {
+			g.Webhooks = append(g.Webhooks, h.config)
 		}
-	}
-	g.Webhooks = lastOfEach(g.Webhooks)
-	for _, w := range g.Webhooks {
-		g.Routing.Webhooks = append(g.Routing.Webhooks, routing.Subscription{
-			Target: delivery.Target{File: project.GatewayName, Channel: delivery.Webhook, Name: w.Name},
-			Events: w.Events,
-		})
 	}
 }
 
-func (r *gatewayReader) slack(notifications section) slack.Config {
-	var c slack.Config
-	faults := r.faults
+// namedHook is a webhook with what routing knows of it.
+type namedHook struct {
+	routing.Subscription
+	config webhook.Config
+}
+
+// hooks reads the webhooks, those with wrong values too.
+func (r *gatewayReader) hooks(s section, g *Gateway) []namedHook {
+	r.fault = ""
+	items := s.list("webhooks")
+	list := r.lost(s.v.Get("webhooks"), s.path("webhooks"))
+	for i, v := range items {
+		r.fault = ""
+		if e, ok := s.entry("webhooks", i, v); ok {
+			list = append(list, r.webhook(e, g, list))
+		} else {
+			list = append(list, r.lost(v, e.name)...)
+		}
+	}
+	return list
+}
+
+// lost is what stands for a value, if it is at fault, that should have said
+// which webhooks there are: they would have taken any event. null names none.
+func (r *gatewayReader) lost(v *pyyaml.Node, name string) []namedHook {
+	if r.fault == "" || v.Is(pyyaml.Null) {
+		return nil
+	}
+	return []namedHook{{Subscription: routing.Subscription{Target: hookTarget(name), Events: ruleEvents(), Problem: r.fault}}}
+}
+
+func hookTarget(name string) delivery.Target {
+	return delivery.Target{File: project.GatewayName, Channel: delivery.Webhook, Name: name}
+}
+
+// slack reads the section notifications.slack. One with a wrong value sends
+// nothing, because that could go to a default channel by mistake; where it is
+// enabled, or may be, routing keeps it with the reason.
+func (r *gatewayReader) slack(notifications section, g *Gateway) {
+	r.fault = ""
+	c := &g.Slack
 	s := notifications.section("slack")
 	s.only("enabled", "bot_token", "default_channel", "templates_dir", "threads")
 	s.missing, s.fails = &c.Missing, "every message to Slack fails"
 	c.Enabled = s.flag("enabled", false)
+	wanted := c.Enabled || r.fault != "" && !notifications.v.Get("slack").Is(pyyaml.Null)
 	c.BotToken = s.secret("bot_token")
 	c.DefaultChannel = s.text("default_channel", defaultChannel, shown)
 	if dir := s.text("templates_dir", "", shown); dir != "" {
@@ -113,12 +149,15 @@ func (r *gatewayReader) slack(notifications section) slack.Config {
 	}
 	c.Threads = s.flag("threads", false)
 	switch {
-	case r.faults > faults:
-		c.Enabled = false // Nothing may go to a default channel by mistake.
+	case r.fault != "":
+		c.Enabled = false
+		if wanted {
+			g.Routing.SlackProblem = r.fault
+		}
 	case r.opts.Advise && c.Enabled && len(c.Missing) == 0:
-		r.adviseSlack(s, c)
+		r.adviseSlack(s, *c)
 	}
-	return c
+	g.Routing.Slack, g.Routing.DefaultChannel = wanted, c.DefaultChannel
 }
 
 // adviseSlack looks for what would fail every message.
@@ -131,32 +170,34 @@ func (r *gatewayReader) adviseSlack(s section, c slack.Config) {
 	}
 }
 
-// webhook takes one webhook out. Its missing variables are its own. ok is
-// false when a value is wrong: without it the webhook could be told too much,
-// or unsigned.
-func (r *gatewayReader) webhook(s section, g *Gateway) (w webhook.Config, ok bool) {
-	faults := r.faults
-	w.Timeout = gatewayTimeout
+// webhook takes one webhook out; before are those that stand above it. Its
+// missing variables are its own. With a wrong value it has a Problem: without
+// that value it could be told too much, or unsigned.
+func (r *gatewayReader) webhook(s section, g *Gateway, before []namedHook) namedHook {
+	w := webhook.Config{Timeout: gatewayTimeout}
 	s.missing = &w.Missing
 	s.fails = fmt.Sprintf("every delivery to %q fails", s.v.Get("name").Str())
 	s.only("name", "url", "secret", "secrets", "signature_format", "events", "payload_template")
 	w.Name = s.required("name", "rules name the webhook by it", shown)
+	target := hookTarget(w.Name)
+	if r.fault != "" {
+		target.Name = s.name
+	}
 	w.URL = secret.New(s.required("url", `for example "https://hooks.example.com/agent-events"`, maskURL))
 	w.Secrets = r.signers(s)
 	w.Signature = r.signature(s)
 	w.Events = r.events(s)
 	w.PayloadTemplate = s.template("payload_template")
 	w.PayloadTemplateLine = textLine(s.v.Get("payload_template"), r.src)
+	r.checkName(s, target, before)
+	if r.opts.Advise && r.fault == "" {
+		r.adviseWebhook(s, w, g)
+	}
 	if len(w.Secrets) == 0 {
-		w.Secrets = g.WebhookSecrets
-		w.Missing = append(w.Missing, g.MissingSecret...)
+		w.Secrets, w.Missing = g.WebhookSecrets, append(w.Missing, g.MissingSecret...)
+		r.fault = cmp.Or(r.fault, g.SecretProblem)
 	}
-	r.checkName(s, w.Name, g)
-	ok = r.faults == faults
-	if r.opts.Advise && ok {
-		r.adviseWebhook(s, w)
-	}
-	return w, ok
+	return namedHook{routing.Subscription{Target: target, Events: w.Events, Problem: r.fault}, w}
 }
 
 // signers takes the secrets out: "secret", and those of "secrets", which is
@@ -189,29 +230,57 @@ func (r *gatewayReader) signature(s section) webhook.SignatureFormat {
 	return webhook.SignatureFormat(text)
 }
 
-// events takes the events out, in the guide's spelling. One that does not
-// exist stays in the list: without it the list could be empty, which means all.
+// events takes the events out, in the guide's spelling. Where one of them is
+// not known, because its variable has no value or it is no event and near to
+// none, all events are: each may be the one that was meant.
 func (r *gatewayReader) events(s section) []string {
-	var list []string
-	for i, v := range s.list("events") {
-		pointer := index(s.at("events"), i)
-		text, ok := s.str(v, fmt.Sprintf("%s[%d]", s.path("events"), i), pointer)
-		t, err := events.ParseType(text)
-		var unknown *events.UnknownTypeError
-		if ok && errors.As(err, &unknown) && len(placeholders(text)) == 0 {
-			r.report(nodeProblem(v, Error, pointer, "unknown_event", fmt.Sprintf("%s: events contains unknown event %q", s.name, text), eventHint(unknown)), v)
+	items, known := s.list("events"), true
+	if v := s.v.Get("events"); v != nil && v.Kind != pyyaml.Sequence {
+		known = false
+	}
+	var list, meant []string
+	for i, v := range items {
+		name, ok := r.event(s, i, v)
+		switch {
+		case name == "":
+			known = false
+		case !ok:
+			meant = append(meant, name)
+		case slices.Contains(list, name):
+			r.remark(v, index(s.at("events"), i), "repeated", fmt.Sprintf("%s: events lists %q twice", s.name, name), "it is sent once all the same; remove one")
+		default:
+			list = append(list, name)
 		}
-		if err == nil {
-			text = string(t)
-		}
-		if slices.Contains(list, text) {
-			r.remark(v, pointer, "repeated", fmt.Sprintf("%s: events lists %q twice", s.name, text), "it is sent once all the same; remove one")
-			continue
-		}
-		list = append(list, text)
 	}
 	r.show(s.path("events"), strings.Join(list, ", "), s.v.Get("events"))
-	return list
+	if !known {
+		return ruleEvents()
+	}
+	return append(list, meant...)
+}
+
+// event takes one event out. Where ok is false, name is only what was probably
+// meant, or "".
+func (r *gatewayReader) event(s section, i int, v *pyyaml.Node) (name string, ok bool) {
+	pointer := index(s.at("events"), i)
+	text, ok := s.str(v, fmt.Sprintf("%s[%d]", s.path("events"), i), pointer)
+	if !ok {
+		return "", false
+	}
+	if variable := s.unknown(v); variable != "" {
+		r.spoil(nodeProblem(v, Error, pointer, "unset_variable", fmt.Sprintf("%s: events uses the variable %s, which is not set", s.name, variable), ""))
+		return "", false
+	}
+	t, err := events.ParseType(text)
+	var unknown *events.UnknownTypeError
+	if !errors.As(err, &unknown) {
+		return string(t), true
+	}
+	r.wrong(v, pointer, "unknown_event", fmt.Sprintf("%s: events contains unknown event %q", s.name, text), eventHint(unknown))
+	if meant, err := events.ParseType(suggest.Nearest(text, []string{unknown.Nearest})); err == nil {
+		return string(meant), false
+	}
+	return "", false
 }
 
 // eventHint says which event was probably meant.
@@ -224,26 +293,26 @@ func eventHint(e *events.UnknownTypeError) string {
 
 // checkName compares a webhook's name with those before it and with those of
 // agentxchain.json.
-func (r *gatewayReader) checkName(s section, name string, g *Gateway) {
+func (r *gatewayReader) checkName(s section, target delivery.Target, before []namedHook) {
 	v := s.v.Get("name")
 	if v == nil {
 		return
 	}
-	if slices.ContainsFunc(g.Webhooks, func(w webhook.Config) bool { return w.Name == name }) {
-		r.remark(v, s.at("name"), "repeated", fmt.Sprintf("the name %q is given twice; the last webhook of that name counts", name), "give each webhook a name of its own")
+	if slices.ContainsFunc(before, func(h namedHook) bool { return h.Target == target }) {
+		r.remark(v, s.at("name"), "repeated", fmt.Sprintf("the name %q is given twice; the last webhook of that name counts", target.Name), "give each webhook a name of its own")
 	}
-	if slices.Contains(r.opts.Governed, name) {
+	if slices.Contains(r.opts.Governed, target.Name) {
 		r.report(nodeProblem(v, Error, s.at("name"), "governed_name",
-			fmt.Sprintf("%s: %q is a webhook of %s too", s.name, name, project.ConfigName), "evidence names webhooks: give this one another name"), v)
+			fmt.Sprintf("%s: %q is a webhook of %s too", s.name, target.Name, project.ConfigName), "evidence names webhooks: give this one another name"), v)
 	}
 }
 
 // lastOfEach keeps the last webhook of each name.
-func lastOfEach(list []webhook.Config) []webhook.Config {
-	var kept []webhook.Config
-	for i, w := range list {
-		if !slices.ContainsFunc(list[i+1:], func(later webhook.Config) bool { return later.Name == w.Name }) {
-			kept = append(kept, w)
+func lastOfEach(list []namedHook) []namedHook {
+	var kept []namedHook
+	for i, h := range list {
+		if !slices.ContainsFunc(list[i+1:], func(later namedHook) bool { return later.Target == h.Target }) {
+			kept = append(kept, h)
 		}
 	}
 	return kept
@@ -251,19 +320,20 @@ func lastOfEach(list []webhook.Config) []webhook.Config {
 
 // adviseWebhook looks for what loads well and fails or surprises later. It
 // never shows the URL: its path may be a secret.
-func (r *gatewayReader) adviseWebhook(s section, w webhook.Config) {
+func (r *gatewayReader) adviseWebhook(s section, w webhook.Config, g *Gateway) {
 	if w.Name == "" && s.v.Get("name").Is(pyyaml.String) {
 		r.remark(s.v.Get("name"), s.at("name"), "empty_name", s.name+" has an empty name, so no rule can name it", "")
 	}
 	if len(w.Missing) > 0 {
 		return
 	}
+	unsigned := len(w.Secrets) == 0 && len(g.WebhookSecrets) == 0 && g.SecretProblem == ""
 	if v := s.v.Get("url"); v.Is(pyyaml.String) {
 		if why := webhook.CheckURL(w.URL.Reveal()); why != "" {
 			r.remark(v, s.at("url"), "bad_url", s.name+": url: "+why+", so every delivery to it will fail", "")
 		}
 	}
-	if len(w.Secrets) == 0 {
+	if unsigned {
 		r.remark(s.v, s.at("secret"), "unsigned", fmt.Sprintf("%s has no secret, so its receiver cannot know who sent a message", s.name),
 			`set "secret", or "webhook_secret" for all webhooks`)
 	}
@@ -271,7 +341,7 @@ func (r *gatewayReader) adviseWebhook(s section, w webhook.Config) {
 
 func (r *gatewayReader) persistence(top section) Persistence {
 	var p Persistence
-	faults := r.faults
+	r.fault = ""
 	s := top.section("persistence")
 	s.only("enabled", "backend", "url", "table_prefix", "db_schema")
 	s.missing, s.fails = &p.Missing, "no database can be opened"
@@ -286,7 +356,7 @@ func (r *gatewayReader) persistence(top section) Persistence {
 		r.wrong(s.v.Get("backend"), s.at("backend"), "unknown_backend",
 			fmt.Sprintf("persistence.backend %q is unknown, so nothing would be kept", p.Backend), r.suggest(p.Backend, backends))
 	}
-	if r.faults > faults {
+	if r.fault != "" {
 		p.Backend = "" // Nothing may go to a default database by mistake.
 	}
 	return p

@@ -163,16 +163,14 @@ func TestNothingFallsBack(t *testing.T) {
 		holds func(g *Gateway) bool
 	}{
 		"events of another type":   {"notifications: {webhooks: [{name: a, url: u, events: on_error}, {name: b, url: u}]}", func(g *Gateway) bool { return len(g.Webhooks) == 1 && g.Webhooks[0].Name == "b" }},
-		"an unknown event":         {"notifications: {webhooks: [{name: a, url: u, events: [nope]}]}", func(g *Gateway) bool { return slices.Equal(g.Webhooks[0].Events, []string{"nope"}) }},
-		"an event without value":   {`notifications: {webhooks: [{name: a, url: u, events: ["${UNSET}"]}]}`, func(g *Gateway) bool { return len(g.Webhooks[0].Events) == 1 && len(g.Webhooks[0].Missing) == 1 }},
 		"a secret of another type": {"notifications: {webhooks: [{name: a, url: u, secret: 5}]}", func(g *Gateway) bool { return len(g.Webhooks) == 0 }},
 		"a shared secret of another type": {"notifications: {webhook_secret: 5, webhooks: [{name: a, url: u}, {name: b, url: u, secret: s}]}", func(g *Gateway) bool {
-			return slices.Equal(g.MissingSecret, []string{"webhook_secret"}) && len(g.Webhooks[0].Missing) == 1 && len(g.Webhooks[1].Missing) == 0
+			return g.SecretProblem != "" && g.MissingSecret == nil && len(g.Webhooks) == 1 && g.Webhooks[0].Name == "b" && g.Routing.Webhooks[0].Problem == g.SecretProblem
 		}},
 		"a shared secret without value": {`notifications: {webhook_secret: "${UNSET}", webhooks: [{name: a, url: u}]}`, func(g *Gateway) bool {
 			return slices.Equal(g.MissingSecret, []string{"UNSET"}) && slices.Equal(g.Webhooks[0].Missing, []string{"UNSET"})
 		}},
-		"a channel of another type":  {"notifications: {slack: {enabled: true, bot_token: t, default_channel: 5}}", func(g *Gateway) bool { return !g.Slack.Enabled && !g.Routing.Slack }},
+		"a channel of another type":  {"notifications: {slack: {enabled: true, bot_token: t, default_channel: 5}}", func(g *Gateway) bool { return !g.Slack.Enabled && g.Routing.Slack && g.Routing.SlackProblem != "" }},
 		"enabled without value":      {`notifications: {slack: {enabled: "${UNSET}"}}`, func(g *Gateway) bool { return g.Slack.Enabled && len(g.Slack.Missing) == 1 }},
 		"a database of another type": {"persistence: {url: 5}", func(g *Gateway) bool { return g.Persistence.Configured && g.Persistence.Backend == "" }},
 		"an unknown database":        {"persistence: {backend: mysql}", func(g *Gateway) bool { return g.Persistence.Backend == "" }},
