@@ -75,9 +75,6 @@ func (a *agentReader) load(e fs.DirEntry) *routing.Agent {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case err != nil:
-		a.unreadable(err, "")
-		return nil
 	case !isAgentID(e.Name()):
 		a.add(Problem{
 			Severity: Warning, Code: "agent_id", Message: fmt.Sprintf("the folder %q is no name of an agent, so it is not loaded", e.Name()),
@@ -85,7 +82,18 @@ func (a *agentReader) load(e fs.DirEntry) *routing.Agent {
 		})
 		return nil
 	}
-	return a.parse(e.Name(), src)
+	agent := &routing.Agent{Name: e.Name(), File: a.relative()}
+	if err != nil {
+		agent.Problem = a.inFile(a.unreadable(err, ""))
+		return agent
+	}
+	return a.parse(agent, src)
+}
+
+// inFile is a problem in the words of a delivery that fails for it.
+func (a *agentReader) inFile(p Problem) string {
+	p.File = a.relative()
+	return p.String()
 }
 
 // isAgentID is ^[a-z0-9][a-z0-9_-]{0,63}$.
@@ -93,26 +101,30 @@ func isAgentID(name string) bool {
 	return isName(name) && len(name) <= 64 && name[0] != '_' && name[0] != '-'
 }
 
-// parse reads the content of an AGENT.md, nil when it holds no prompt.
-func (a *agentReader) parse(name string, src []byte) *routing.Agent {
+// parse reads the content of an AGENT.md, nil when there is none. Without a
+// prompt the package does not load the agent, but its rules stand in the file.
+func (a *agentReader) parse(agent *routing.Agent, src []byte) *routing.Agent {
 	if !utf8.Valid(src) {
-		a.add(Problem{Code: "encoding", Message: "the file is not UTF-8, so Agent Gateway does not load the agent", Hint: "save the file as UTF-8"})
-		return nil
+		p := Problem{Code: "encoding", Message: "the file is not UTF-8, so Agent Gateway does not load the agent", Hint: "save the file as UTF-8"}
+		a.add(p)
+		agent.Problem = a.inFile(p)
+		return agent
 	}
 	m := splitMarkdown(src)
-	agent := &routing.Agent{Name: name, File: a.relative()}
-	if m.matter == nil && !m.empty {
-		a.strayRules(src, m.unclosed)
+	if m.empty {
+		a.add(Problem{Severity: Warning, Code: "empty", Message: "the file holds no prompt, so Agent Gateway does not load the agent"})
+	}
+	switch {
+	case m.matter == nil && m.empty:
+		return nil
+	case m.matter == nil:
+		a.strayRules(agent, src, m.unclosed)
 		return agent
 	}
 	doc, err := pyyaml.Parse(m.matter, pyyaml.Limits{Bytes: maxGatewayFile})
-	switch {
-	case err != nil: // The package then takes the whole file for the prompt.
-		a.invalidYAML(err, m.matter)
+	if err != nil { // The package then takes the whole file for the prompt.
+		agent.Problem = a.inFile(a.invalidYAML(err, m.matter))
 		return agent
-	case m.empty:
-		a.add(Problem{Severity: Warning, Code: "empty", Message: "the file holds no prompt, so Agent Gateway does not load the agent"})
-		return nil
 	}
 	a.src = m.matter
 	a.repeatedKeys(doc)
@@ -129,8 +141,9 @@ func (a *agentReader) relative() string {
 }
 
 // strayRules looks for rules in a file that has no frontmatter: nobody would
-// follow them, and nobody would say so.
-func (a *agentReader) strayRules(src []byte, unclosed bool) {
+// follow them, and nobody would say so. Behind frontmatter that begins and
+// does not end they were meant to be rules.
+func (a *agentReader) strayRules(agent *routing.Agent, src []byte, unclosed bool) {
 	for i, line := range strings.Split(string(src), "\n") {
 		if !strings.HasPrefix(line, "notifications:") {
 			continue
@@ -140,6 +153,7 @@ func (a *agentReader) strayRules(src []byte, unclosed bool) {
 		if unclosed {
 			p.Severity, p.Message = Error, `the frontmatter is never closed, so these notifications have no effect`
 			p.Hint = `end it with a line "---"`
+			agent.Problem = a.inFile(p)
 		}
 		a.add(p)
 		return
@@ -162,7 +176,9 @@ func (a *agentReader) matter(agent *routing.Agent, root *pyyaml.Node) {
 	switch {
 	case notifications == nil, notifications.Kind == pyyaml.Null:
 	case notifications.Kind != pyyaml.Mapping:
-		a.wrong(notifications, "/notifications", "model_type", "notifications must be a mapping, not "+notifications.Kind.String(), `for example "on_error: [{channel: slack}]"`)
+		p := nodeProblem(notifications, Error, "/notifications", "model_type", "notifications must be a mapping, not "+notifications.Kind.String(), `for example "on_error: [{channel: slack}]"`)
+		a.add(p)
+		agent.Problem = a.inFile(p)
 	default:
 		a.rules(agent, notifications)
 	}
@@ -191,31 +207,36 @@ func ruleEvents() []string {
 
 // rules reads the rules of every event.
 func (a *agentReader) rules(agent *routing.Agent, v *pyyaml.Node) {
+	agent.Rules = map[events.Type][]routing.Rule{}
 	for _, m := range v.Members {
 		name, pointer := m.Key.Text, "/notifications/"+escape(m.Key.Text)
 		if m.Key.Kind != pyyaml.String || !slices.Contains(ruleEvents(), name) {
 			a.remark(m.Key, pointer, "unknown_key", fmt.Sprintf("notifications has the unknown key %q, which has no effect", name), a.keyHint(name))
 			continue
 		}
-		if m.Value.Kind != pyyaml.Sequence {
-			a.wrong(m.Value, pointer, "list_type", fmt.Sprintf("notifications.%s must be a list, not %s", name, m.Value.Kind), `begin each rule with "- "`)
-			continue
-		}
-		for i, item := range m.Value.Items {
-			r := ruleReader{agentReader: a, name: fmt.Sprintf("notifications.%s[%d]", name, i), pointer: index(pointer, i)}
-			rule, ok := r.rule(item)
-			if !ok {
-				continue
-			}
-			if agent.Rules == nil {
-				agent.Rules = map[events.Type][]routing.Rule{}
-			}
-			if a.opts.Advise {
-				r.advise(item, rule, agent.Rules[events.Type(name)])
-			}
-			agent.Rules[events.Type(name)] = append(agent.Rules[events.Type(name)], rule)
-		}
+		agent.Rules[events.Type(name)] = a.eventRules(events.Type(name), pointer, m.Value)
 	}
+}
+
+// eventRules reads the rules of one event. What is no list is one rule that
+// cannot be followed.
+func (a *agentReader) eventRules(event events.Type, pointer string, v *pyyaml.Node) []routing.Rule {
+	if v.Kind != pyyaml.Sequence {
+		p := nodeProblem(v, Error, pointer, "list_type", fmt.Sprintf("notifications.%s must be a list, not %s", event, v.Kind), `begin each rule with "- "`)
+		a.add(p)
+		return []routing.Rule{{Problem: a.inFile(p)}}
+	}
+	var rules []routing.Rule
+	for i, item := range v.Items {
+		r := ruleReader{agentReader: a, event: event, name: fmt.Sprintf("notifications.%s[%d]", event, i), pointer: index(pointer, i)}
+		rule := r.rule(item)
+		rule.Index = i
+		if a.opts.Advise && rule.Problem == "" {
+			r.advise(item, rule, rules)
+		}
+		rules = append(rules, rule)
+	}
+	return rules
 }
 
 func (a *agentReader) keyHint(name string) string {

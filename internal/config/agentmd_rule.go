@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"agentxchain/internal/delivery"
+	"agentxchain/internal/events"
 	"agentxchain/internal/pyyaml"
 	"agentxchain/internal/routing"
 	"agentxchain/internal/secret"
@@ -19,19 +20,19 @@ type ruleReader struct {
 	*agentReader
 	// name and pointer are the rule's place, for people and for programs.
 	name, pointer string
+	// event is what the rule is about.
+	event events.Type
+	// problem is why the rule cannot be followed, "" while it can be.
+	problem string
 }
 
-// rule reads a rule. ok is false for what Agent Gateway passes over: no
-// mapping, or one without a channel. A rule with a wrong value keeps its place
-// and loses its channel, so that it fails on the record.
-func (r ruleReader) rule(v *pyyaml.Node) (rule routing.Rule, ok bool) {
+// rule reads a rule. One that cannot be followed keeps its place, with the
+// Problem and nothing else, so that it fails on the record; Agent Gateway
+// passes over those that are no mapping or have no channel.
+func (r *ruleReader) rule(v *pyyaml.Node) routing.Rule {
 	if v.Kind != pyyaml.Mapping {
-		r.wrong(v, r.pointer, "model_type", r.name+" must be a mapping, not "+v.Kind.String(), `for example "channel: slack"`)
-		return rule, false
-	}
-	if !v.Has("channel") {
-		r.wrong(v, r.pointer+"/channel", "missing", r.name+" has no channel, so it has no effect", `the channel is "slack" or "webhook"`)
-		return rule, false
+		r.refuse(v, r.pointer, "model_type", r.name+" must be a mapping, not "+v.Kind.String(), `for example "channel: slack"`)
+		return routing.Rule{Problem: r.problem}
 	}
 	known := []string{"channel", "target", "template", "url", "payload_template"}
 	for _, m := range v.Members {
@@ -40,24 +41,26 @@ func (r ruleReader) rule(v *pyyaml.Node) (rule routing.Rule, ok bool) {
 				fmt.Sprintf("%s has the unknown key %q, which has no effect", r.name, m.Key.Text), r.suggest(m.Key.Text, known))
 		}
 	}
-	valid := true
-	rule = routing.Rule{
-		Channel:         delivery.Channel(r.text(v, "channel", &valid)),
-		Target:          r.text(v, "target", &valid),
-		Template:        r.text(v, "template", &valid),
-		URL:             secret.New(r.text(v, "url", &valid)),
-		PayloadTemplate: r.text(v, "payload_template", &valid),
+	if !v.Has("channel") {
+		r.refuse(v, r.pointer+"/channel", "missing", r.name+" has no channel", `the channel is "slack" or "webhook"`)
+	}
+	rule := routing.Rule{
+		Channel:         delivery.Channel(r.text(v, "channel")),
+		Target:          r.text(v, "target"),
+		Template:        r.text(v, "template"),
+		URL:             secret.New(r.text(v, "url")),
+		PayloadTemplate: r.text(v, "payload_template"),
 
 		PayloadTemplateLine: textLine(v.Get("payload_template"), r.src),
 	}
-	if !valid {
-		rule.Channel = ""
+	if r.problem != "" {
+		return routing.Rule{Problem: r.problem}
 	}
-	return rule, true
+	return rule
 }
 
 // text takes a string out. Everything but the channel may be null.
-func (r ruleReader) text(v *pyyaml.Node, key string, valid *bool) string {
+func (r *ruleReader) text(v *pyyaml.Node, key string) string {
 	value := v.Get(key)
 	switch {
 	case value == nil, value.Is(pyyaml.Null) && key != "channel":
@@ -65,15 +68,23 @@ func (r ruleReader) text(v *pyyaml.Node, key string, valid *bool) string {
 	case value.Is(pyyaml.String):
 		return value.Text
 	}
-	*valid = false
-	r.wrong(value, r.pointer+"/"+key, "string_type",
+	r.refuse(value, r.pointer+"/"+key, "string_type",
 		fmt.Sprintf("%s: %s must be a string, not %s, so the rule fails", r.name, key, value.Kind), stringHint(value))
 	return ""
 }
 
+// refuse records an error for which the rule cannot be followed.
+func (r *ruleReader) refuse(v *pyyaml.Node, pointer, code, message, hint string) {
+	p := nodeProblem(v, Error, pointer, code, message, hint)
+	r.add(p)
+	if r.problem == "" {
+		r.problem = r.inFile(p)
+	}
+}
+
 // advise looks for what only sending would show, or never would. before are
 // the rules of the same event so far.
-func (r ruleReader) advise(v *pyyaml.Node, rule routing.Rule, before []routing.Rule) {
+func (r *ruleReader) advise(v *pyyaml.Node, rule routing.Rule, before []routing.Rule) {
 	if slices.ContainsFunc(before, func(b routing.Rule) bool { return sameRule(b, rule) }) {
 		r.remark(v, r.pointer, "repeated", r.name+" says what an earlier rule says", "it is sent once all the same; remove one")
 	}
@@ -82,7 +93,6 @@ func (r ruleReader) advise(v *pyyaml.Node, rule routing.Rule, before []routing.R
 		r.adviseSlack(v, rule)
 	case delivery.Webhook:
 		r.adviseWebhook(v, rule)
-	case "":
 	default:
 		r.wrong(v.Get("channel"), r.pointer+"/channel", "unknown_channel",
 			fmt.Sprintf("%s has the unknown channel %q, so it fails", r.name, rule.Channel), r.suggest(string(rule.Channel), []string{"slack", "webhook"}))
@@ -95,9 +105,9 @@ func sameRule(a, b routing.Rule) bool {
 	return same && a.Channel == b.Channel && a.Target == b.Target && a.Template == b.Template && a.PayloadTemplate == b.PayloadTemplate
 }
 
-func (r ruleReader) adviseSlack(v *pyyaml.Node, rule routing.Rule) {
+func (r *ruleReader) adviseSlack(v *pyyaml.Node, rule routing.Rule) {
 	s := r.gateway.Slack
-	if !s.Enabled {
+	if !r.gateway.Routing.Slack { // what else is wrong with it is said at its place
 		r.wrong(v.Get("channel"), r.pointer+"/channel", "slack_disabled", r.name+" sends to Slack, which is not enabled in gateway.yaml, so it fails", `set "enabled: true" in notifications.slack`)
 	}
 	if target := v.Get("target"); target.Is(pyyaml.Null) {
@@ -114,7 +124,7 @@ func (r ruleReader) adviseSlack(v *pyyaml.Node, rule routing.Rule) {
 }
 
 // adviseTemplate looks whether a template is there.
-func (r ruleReader) adviseTemplate(v *pyyaml.Node, name, dir string) {
+func (r *ruleReader) adviseTemplate(v *pyyaml.Node, name, dir string) {
 	file := filepath.FromSlash(name) + ".json.j2"
 	if !filepath.IsLocal(file) {
 		r.remark(v, r.pointer+"/template", "no_template", r.name+": template leaves templates_dir, so the message has the built-in form", "")
@@ -125,7 +135,7 @@ func (r ruleReader) adviseTemplate(v *pyyaml.Node, name, dir string) {
 	}
 }
 
-func (r ruleReader) adviseWebhook(v *pyyaml.Node, rule routing.Rule) {
+func (r *ruleReader) adviseWebhook(v *pyyaml.Node, rule routing.Rule) {
 	if v.Has("template") {
 		r.remark(v.Get("template"), r.pointer+"/template", "no_effect", r.name+": template is for Slack and has no effect on a webhook", `use "payload_template"`)
 	}
@@ -140,7 +150,7 @@ func (r ruleReader) adviseWebhook(v *pyyaml.Node, rule routing.Rule) {
 }
 
 // adviseURL never shows the URL: its path may be a secret.
-func (r ruleReader) adviseURL(v *pyyaml.Node, rule routing.Rule) {
+func (r *ruleReader) adviseURL(v *pyyaml.Node, rule routing.Rule) {
 	if strings.Contains(rule.URL.Reveal(), "${") {
 		r.remark(v, r.pointer+"/url", "not_filled", r.name+": url holds \"${\", which stays as it is: variables are not filled in AGENT.md", "configure a webhook in gateway.yaml and name it in target")
 		return
@@ -153,7 +163,7 @@ func (r ruleReader) adviseURL(v *pyyaml.Node, rule routing.Rule) {
 	}
 }
 
-func (r ruleReader) adviseTarget(v *pyyaml.Node, target string) {
+func (r *ruleReader) adviseTarget(v *pyyaml.Node, target string) {
 	var names []string
 	for _, w := range r.gateway.Webhooks {
 		names = append(names, w.Name)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"agentxchain/internal/events"
 	"agentxchain/internal/routing"
 )
 
@@ -106,5 +108,68 @@ func TestSharedSecretOfAnotherType(t *testing.T) {
 	want := "gateway.yaml:1:33: notifications.webhook_secret must be a string, not an integer"
 	if g.SecretProblem != want || g.Routing.Webhooks[0].Problem != want || g.MissingSecret != nil {
 		t.Errorf("%q, %+v", g.SecretProblem, g.Routing.Webhooks)
+	}
+}
+
+// TestWrongRulesStay: a rule that cannot be followed keeps its place, and all
+// rules know theirs.
+func TestWrongRulesStay(t *testing.T) {
+	const agent, file = "workspace/agents/a/AGENT.md", "workspace/agents/a/AGENT.md:4:"
+	for rules, want := range map[string][]string{
+		"[{channel: slack}, {target: x}, {channel: webhook, target: ops}]": {"0 slack ", "1  " + file + "32: notifications.on_error[1] has no channel", "2 webhook "},
+		"[slack]":                     {"0  " + file + "14: notifications.on_error[0] must be a mapping, not a string"},
+		"[null, {channel: slack}]":    {"0  " + file + "14: notifications.on_error[0] must be a mapping, not null", "1 slack "},
+		"[{channel: slack, url: 5}]":  {"0  " + file + "36: notifications.on_error[0]: url must be a string, not an integer, so the rule fails"},
+		"[{channel: null, url: [5]}]": {"0  " + file + "24: notifications.on_error[0]: channel must be a string, not null, so the rule fails"},
+		"x":                           {"0  " + file + "13: notifications.on_error must be a list, not a string"},
+		"[]":                          nil,
+	} {
+		g, _ := load(t, map[string]string{"gateway.yaml": workingGateway, agent: "---\nname: a\nnotifications:\n  on_error: " + rules + "\n---\nPrompt.\n"}, GatewayOptions{Advise: true})
+		var got []string
+		for _, r := range g.Routing.Agents[0].Rules[events.OnError] {
+			got = append(got, fmt.Sprint(r.Index, " ", r.Channel, " ", r.Problem))
+		}
+		if diff := cmp.Diff(want, got); diff != "" || g.Routing.Agents[0].Problem != "" {
+			t.Errorf("%s: %s", rules, diff)
+		}
+	}
+}
+
+// TestAgentsWhoseRulesAreNotKnown have a problem instead of none.
+func TestAgentsWhoseRulesAreNotKnown(t *testing.T) {
+	const file = "workspace/agents/a/AGENT.md"
+	for text, want := range map[string]string{
+		"---\nname: [\n---\nPrompt.\n":                    file + ":3:1: invalid YAML: ",
+		"---\nnotifications: {}\nPrompt.\n":               file + ":2:1: the frontmatter is never closed",
+		"---\nnotifications: [on_error]\n---\nPrompt.\n":  file + ":2:16: notifications must be a mapping, not a list",
+		"---\nname: \xff\n---\nPrompt.\n":                 file + ": the file is not UTF-8",
+		strings.Repeat("# \n", maxGatewayFile/3+1):        file + ": the file is larger than",
+		"---\nname: a\n\nNo rules, and never closed.\n":   "",
+		"---\nname: a\nnotifications: null\n---\nPrompt.": "",
+	} {
+		g, problems := load(t, map[string]string{"gateway.yaml": "", file: text}, GatewayOptions{})
+		if len(g.Routing.Agents) != 1 {
+			t.Errorf("%.40q: %v", text, problems)
+			continue
+		}
+		got := g.Routing.Agents[0].Problem
+		if !strings.HasPrefix(got, want) || (got == "") != (want == "") || problems.Bad() != (want != "") {
+			t.Errorf("%.40q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestAgentsWithoutPrompt: the package does not load them; their rules count.
+func TestAgentsWithoutPrompt(t *testing.T) {
+	g, problems := load(t, map[string]string{
+		"gateway.yaml":                "",
+		"workspace/agents/a/AGENT.md": "---\nnotifications: {on_error: [{channel: slack}]}\n---\n",
+		"workspace/agents/b/AGENT.md": " \n",
+	}, GatewayOptions{})
+	if a := g.Routing.Agents; len(a) != 1 || a[0].Name != "a" || len(a[0].Rules[events.OnError]) != 1 {
+		t.Errorf("%+v", a)
+	}
+	if len(problems) != 2 || problems.Bad() || problems[0].Code != "empty" || problems[1].Code != "empty" {
+		t.Error(problems)
 	}
 }
