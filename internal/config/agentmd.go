@@ -222,9 +222,9 @@ func (a *agentReader) rules(agent *routing.Agent, v *pyyaml.Node) {
 // cannot be followed.
 func (a *agentReader) eventRules(event events.Type, pointer string, v *pyyaml.Node) []routing.Rule {
 	if v.Kind != pyyaml.Sequence {
-		p := nodeProblem(v, Error, pointer, "list_type", fmt.Sprintf("notifications.%s must be a list, not %s", event, v.Kind), `begin each rule with "- "`)
-		a.add(p)
-		return []routing.Rule{{Problem: a.inFile(p)}}
+		message := fmt.Sprintf("notifications.%s must be a list, not %s", event, v.Kind)
+		a.wrong(v, pointer, "list_type", message, `begin each rule with "- "`)
+		return []routing.Rule{{Problem: message}}
 	}
 	var rules []routing.Rule
 	for i, item := range v.Items {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,18 +76,16 @@ func (r *ruleReader) text(v *pyyaml.Node, key string) string {
 
 // refuse records an error for which the rule cannot be followed.
 func (r *ruleReader) refuse(v *pyyaml.Node, pointer, code, message, hint string) {
-	p := nodeProblem(v, Error, pointer, code, message, hint)
-	r.add(p)
-	if r.problem == "" {
-		r.problem = r.inFile(p)
-	}
+	r.wrong(v, pointer, code, message, hint)
+	r.problem = cmp.Or(r.problem, message)
 }
 
 // advise looks for what only sending would show, or never would. before are
 // the rules of the same event so far.
 func (r *ruleReader) advise(v *pyyaml.Node, rule routing.Rule, before []routing.Rule) {
-	if slices.ContainsFunc(before, func(b routing.Rule) bool { return sameRule(b, rule) }) {
-		r.remark(v, r.pointer, "repeated", r.name+" says what an earlier rule says", "it is sent once all the same; remove one")
+	if i := slices.IndexFunc(before, func(b routing.Rule) bool { return b.Problem == "" && r.sameTarget(b, rule) }); i >= 0 {
+		r.remark(v, r.pointer, "repeated", fmt.Sprintf("%s names the target of an earlier rule, %s[%d]; only the first is sent", r.name, r.event, before[i].Index),
+			"remove one, or name another target")
 	}
 	switch rule.Channel {
 	case delivery.Slack:
@@ -99,10 +98,24 @@ func (r *ruleReader) advise(v *pyyaml.Node, rule routing.Rule, before []routing.
 	}
 }
 
-func sameRule(a, b routing.Rule) bool {
-	same := a.URL.Equal(b.URL)
-	a.URL, b.URL = secret.Text{}, secret.Text{}
-	return same && a.Channel == b.Channel && a.Target == b.Target && a.Template == b.Template && a.PayloadTemplate == b.PayloadTemplate
+// sameTarget reports whether two rules tell the same people, whatever their
+// templates make of it.
+func (r *ruleReader) sameTarget(a, b routing.Rule) bool {
+	switch {
+	case a.Channel != b.Channel:
+		return false
+	case a.Channel == delivery.Webhook && !(a.URL.IsZero() && b.URL.IsZero()):
+		return a.URL.Equal(b.URL)
+	}
+	return r.target(a) == r.target(b)
+}
+
+// target is what a rule's target comes to.
+func (r *ruleReader) target(rule routing.Rule) string {
+	if rule.Channel != delivery.Slack {
+		return rule.Target
+	}
+	return strings.TrimPrefix(cmp.Or(strings.TrimSpace(rule.Target), r.gateway.Routing.DefaultChannel), "#")
 }
 
 func (r *ruleReader) adviseSlack(v *pyyaml.Node, rule routing.Rule) {
@@ -165,10 +178,14 @@ func (r *ruleReader) adviseURL(v *pyyaml.Node, rule routing.Rule) {
 
 func (r *ruleReader) adviseTarget(v *pyyaml.Node, target string) {
 	var names []string
-	for _, w := range r.gateway.Webhooks {
-		names = append(names, w.Name)
-	}
-	if slices.Contains(names, target) {
+	for _, w := range r.gateway.Routing.Webhooks {
+		if names = append(names, w.Target.Name); w.Target.Name != target {
+			continue
+		}
+		if len(w.Events) > 0 && !slices.Contains(w.Events, string(r.event)) {
+			r.remark(v, r.pointer+"/target", "left_out", fmt.Sprintf("%s names the webhook %q, whose events leave %s out, so nothing is sent", r.name, target, r.event),
+				fmt.Sprintf("add %q to the events of the webhook", r.event))
+		}
 		return
 	}
 	hint := r.suggest(target, names)

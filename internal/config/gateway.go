@@ -33,6 +33,9 @@ type Gateway struct {
 	SecretProblem string
 	// Slack is the section notifications.slack.
 	Slack slack.Config
+	// TemplatesDirLine is the line of slack.templates_dir in File, from 1; 0
+	// when it is not in the file.
+	TemplatesDirLine int
 	// Persistence, Queue, Auth and Dashboard are the other sections we read.
 	Persistence Persistence
 	Queue       Queue

@@ -82,6 +82,7 @@ func (r *gatewayReader) notifications(top section, g *Gateway) {
 	r.fault = ""
 	if text := s.secret("webhook_secret"); !text.IsZero() {
 		g.WebhookSecrets = []secret.Text{text}
+		r.adviseSecret(s, s.v.Get("webhook_secret"), s.path("webhook_secret"), s.at("webhook_secret"), text)
 	}
 	g.SecretProblem = r.fault // Nothing may go out unsigned by mistake.
 	r.slack(s, g)
@@ -141,12 +142,7 @@ func (r *gatewayReader) slack(notifications section, g *Gateway) {
 	wanted := c.Enabled || r.fault != "" && !notifications.v.Get("slack").Is(pyyaml.Null)
 	c.BotToken = s.secret("bot_token")
 	c.DefaultChannel = s.text("default_channel", defaultChannel, shown)
-	if dir := s.text("templates_dir", "", shown); dir != "" {
-		c.TemplatesDir = dir
-		if !filepath.IsAbs(dir) {
-			c.TemplatesDir = filepath.Join(filepath.Dir(r.file), filepath.FromSlash(dir))
-		}
-	}
+	r.templatesDir(s, g)
 	c.Threads = s.flag("threads", false)
 	switch {
 	case r.fault != "":
@@ -158,6 +154,24 @@ func (r *gatewayReader) slack(notifications section, g *Gateway) {
 		r.adviseSlack(s, *c)
 	}
 	g.Routing.Slack, g.Routing.DefaultChannel = wanted, c.DefaultChannel
+}
+
+// templatesDir reads where the templates of Slack messages are.
+func (r *gatewayReader) templatesDir(s section, g *Gateway) {
+	dir, v := s.text("templates_dir", "", shown), s.v.Get("templates_dir")
+	if dir == "" {
+		return
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(r.file), filepath.FromSlash(dir))
+	}
+	g.Slack.TemplatesDir = dir
+	if r.variables[v] == "" {
+		g.TemplatesDirLine = v.Line
+	}
+	if r.opts.Advise && s.unknown(v) == "" && !isDir(dir) {
+		r.remark(v, s.at("templates_dir"), "no_templates_dir", s.path("templates_dir")+" names no folder that can be found", "a relative name begins at the folder of gateway.yaml")
+	}
 }
 
 // adviseSlack looks for what would fail every message.
@@ -206,18 +220,37 @@ func (r *gatewayReader) signers(s section) []secret.Text {
 	var list []secret.Text
 	if text := s.secret("secret"); !text.IsZero() {
 		list = append(list, text)
+		r.adviseSecret(s, s.v.Get("secret"), s.path("secret"), s.at("secret"), text)
 	}
 	for i, v := range s.list("secrets") {
-		name := fmt.Sprintf("%s[%d]", s.path("secrets"), i)
-		text, ok := s.str(v, name, index(s.at("secrets"), i))
+		name, pointer := fmt.Sprintf("%s[%d]", s.path("secrets"), i), index(s.at("secrets"), i)
+		text, ok := s.str(v, name, pointer)
 		if !ok {
 			continue
 		}
-		if r.show(name, secret.Mask, v); text != "" {
-			list = append(list, secret.New(text))
+		r.show(name, masked(text), v)
+		if text == "" {
+			r.remark(v, pointer, "empty_secret", name+" is empty, so nothing is signed with it", "remove it, or give it a value")
+			continue
 		}
+		list = append(list, secret.New(text))
+		r.adviseSecret(s, v, name, pointer, list[len(list)-1])
 	}
 	return list
+}
+
+// adviseSecret looks for secrets that cannot sign, or protect nothing.
+func (r *gatewayReader) adviseSecret(s section, v *pyyaml.Node, name, pointer string, text secret.Text) {
+	if !r.opts.Advise || s.unknown(v) != "" {
+		return
+	}
+	if strings.TrimSpace(text.Reveal()) == "" {
+		r.remark(v, pointer, "blank_secret", name+" is blank, so anybody can guess it", "")
+		return
+	}
+	if why := webhook.CheckSecret(text.Reveal()); why != "" {
+		r.report(nodeProblem(v, Error, pointer, "bad_secret", name+" "+why+", so every delivery that it would sign fails", ""), v)
+	}
 }
 
 func (r *gatewayReader) signature(s section) webhook.SignatureFormat {
@@ -384,6 +417,9 @@ func (r *gatewayReader) auth(top section) Auth {
 	s.missing, s.fails = &a.Missing, "the API refuses every request"
 	a.Enabled = s.flag("enabled", true)
 	a.Mode = s.text("mode", "api_key", shown)
+	if modes := authModes(); r.opts.Advise && len(a.Missing) == 0 && !slices.Contains(modes, a.Mode) {
+		r.wrong(s.v.Get("mode"), s.at("mode"), "unknown_mode", fmt.Sprintf("auth.mode %q is unknown", a.Mode), r.suggest(a.Mode, modes))
+	}
 	for _, e := range s.entries("api_keys") {
 		e.only("name", "key", "scopes")
 		a.Keys = append(a.Keys, APIKey{
@@ -396,6 +432,8 @@ func (r *gatewayReader) auth(top section) Auth {
 	a.PublicPaths = s.texts("public_paths", []string{"/v1/health"})
 	return a
 }
+
+func authModes() []string { return []string{"api_key", "oauth2", "composite", "custom", "none"} }
 
 func (r *gatewayReader) dashboard(top section) Dashboard {
 	var d Dashboard

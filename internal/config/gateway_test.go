@@ -26,6 +26,7 @@ const workingGateway = `notifications:
   webhook_secret: "${SET}"
   webhooks:
     - {name: ops, url: "https://h.example/x"}
+    - {name: pager, url: "https://h.example/y", events: [on_timeout]}
 `
 
 // TestGatewayMistakes holds the problems of each file in testdata/gateway, one
@@ -45,7 +46,7 @@ func TestGatewayMistakes(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			content := map[string]string{"gateway.yaml": string(read(t, file))}
 			if extension == ".md" {
-				content = map[string]string{"gateway.yaml": strings.Replace(workingGateway, `"${SET}", def`, `"xoxb-${SET}", def`, 1), "workspace/agents/agent/AGENT.md": string(read(t, file))}
+				content = map[string]string{"gateway.yaml": strings.Replace(workingGateway, `"${SET}", def`, `"xoxb-${SET}", def`, 1), "workspace/agents/agent/AGENT.md": string(read(t, file)), "templates/README": ""}
 			}
 			dir := write(t, content)
 			_, problems := LoadGateway(filepath.Join(dir, "gateway.yaml"), GatewayOptions{
@@ -115,7 +116,7 @@ dashboard:
   enabled: true
   title: Ops
   auth: {admin_username: root, admin_password: pw, password: user, session_secret: ss}
-`}, GatewayOptions{Advise: true})
+`, "templates/slack/README": ""}, GatewayOptions{Advise: true})
 	if len(problems) > 0 {
 		t.Error(problems)
 	}
@@ -130,7 +131,7 @@ dashboard:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if !g.Slack.Threads || g.Slack.TemplatesDir != filepath.Join(filepath.Dir(g.File), "templates", "slack") {
+	if !g.Slack.Threads || g.TemplatesDirLine != 3 || g.Slack.TemplatesDir != filepath.Join(filepath.Dir(g.File), "templates", "slack") {
 		t.Errorf("slack: %+v", g.Slack)
 	}
 	if len(g.Auth.Keys) != 2 || g.Auth.Keys[0].Scopes[0] != "notifications:read" || g.Auth.Keys[1].Scopes[0] != "*" || g.Auth.OAuth2 || !g.Auth.Enabled {
