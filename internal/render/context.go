@@ -3,6 +3,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/pyvalue"
@@ -22,16 +23,21 @@ type Context struct {
 	Text []byte
 }
 
-// override replaces variables. The error is an [*Error].
-func (c *Context) override(vars *pyvalue.Dict) error {
+// override replaces variables; for Slack their texts are marked as an event's
+// are. The error is an [*Error].
+func (c *Context) override(vars *pyvalue.Dict, forSlack bool) error {
 	root, err := c.parse()
 	if err != nil {
 		return err
 	}
+	r := strings.NewReplacer()
+	if forSlack {
+		r = marks()
+	}
 	for _, m := range root.Members() {
 		value, err := fromJSON(m.Value)
 		if err == nil {
-			err = replace(vars, m.Key, value)
+			err = replace(vars, m.Key, replaceTexts(value, r, r))
 		}
 		if err != nil {
 			return c.fail(m.Value.Offset(), err.Error())

@@ -25,9 +25,14 @@
 // run, turn and payload as they are in the envelope, with its order of keys;
 // turn is None when there is none.
 //
-// For Slack "<" and ">" in what an event says are written as "&lt;" and "&gt;",
-// so that no agent can mention people or disguise links: only the template's
-// own text does that. Keys of objects are left as they are.
+// For Slack "<" and ">" in what an event says are sent as "&lt;" and "&gt;",
+// whatever filters and macros they went through, so that no agent can mention
+// people or disguise links: only the template's own text does that. In members
+// such as url and image_url they are sent as "%3C" and "%3E". Three backticks of
+// an event are kept apart by characters that cannot be seen. "&" is sent as it
+// is. While the template runs, each of "<", ">" and the backtick is one character
+// like any other, keys of objects included, but not equal to the template's own:
+// "<" in error is never true.
 //
 // Every render gets values of its own. What a template does to them, no other
 // target sees.

@@ -56,16 +56,22 @@ func (r *Renderer) run(ctx context.Context, j job) Outcome {
 		return Outcome{Fallback: j.engineError(err)}
 	}
 	body, err := finish(text, j.shape, vocabulary{j.source.Text})
+	if j.marked() {
+		text = originals().Replace(text)
+	}
 	if err != nil {
 		return Outcome{Output: text, Fallback: &Error{File: j.source.Name, Line: j.source.fileLine(1), Column: 1, Message: err.Error()}}
 	}
 	return Outcome{Output: text, Body: body}
 }
 
+// marked reports whether values carry marks, as those for Slack do.
+func (j job) marked() bool { return j.vars.Target.Channel == slackChannel }
+
 func (j job) values() (*pyvalue.Dict, error) {
 	vars, err := j.vars.values()
 	if err == nil && j.context != nil {
-		err = j.context.override(vars)
+		err = j.context.override(vars, j.marked())
 	}
 	return vars, err
 }

@@ -23,7 +23,7 @@ type shape int
 
 const (
 	anyJSON shape = iota
-	// aList is what Slack takes as blocks.
+	// aList is what Slack takes as blocks; the marks in it are read back.
 	aList
 )
 
@@ -41,7 +41,7 @@ func finish(text string, want shape, known vocabulary) ([]byte, error) {
 	if at := tooLarge(v); at != nil {
 		return nil, outputError(src, at.Offset(), "the number is too large")
 	}
-	body, err := python(src)
+	body, err := python(src, want)
 	if err != nil {
 		return nil, errors.New("the output cannot be written anew: " + known.scrub(err.Error()))
 	}
@@ -52,10 +52,13 @@ func finish(text string, want shape, known vocabulary) ([]byte, error) {
 }
 
 // python writes a JSON document as json.dumps(json.loads(src)) does.
-func python(src []byte) ([]byte, error) {
+func python(src []byte, want shape) ([]byte, error) {
 	v, err := pyvalue.FromJSON(src, pyvalue.JSONLimits{Depth: MaxDepth})
 	if err != nil {
 		return nil, err
+	}
+	if want == aList {
+		v = readBack(v)
 	}
 	return pyvalue.AppendJSON(nil, make([]byte, 0, len(src)+len(src)/8), v, pyvalue.JSONOptions{})
 }

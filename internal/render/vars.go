@@ -64,7 +64,7 @@ func (v Vars) values() (*pyvalue.Dict, error) {
 		return nil, err
 	}
 	if v.Target.Channel == slackChannel {
-		f.disarm()
+		f.mark()
 	}
 	vars := pyvalue.NewDict(12)
 	vars.SetStr("agent_name", text(f.agent))
