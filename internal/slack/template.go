@@ -12,9 +12,11 @@ import (
 const maxTemplateDepth = 64
 
 // BodyFromTemplate returns the body that posts the blocks of a template, a
-// JSON array, in which fields that are unknown here are passed on. The error
-// says what in them Slack would refuse, by its place and without its content;
-// the caller then posts [Body] and sets delivery.Result.FallbackBody.
+// JSON array, in which fields that are unknown here are passed on and the texts
+// of headers, sections and contexts are cut to what Slack takes. The error says
+// what else in them Slack would refuse, by its place and without its content; it
+// begins with the place, so that the name of the template fits before it. The
+// caller then posts [Body] and sets delivery.Result.FallbackBody.
 func BodyFromTemplate(e events.Event, p Post, blocks []byte) ([]byte, error) {
 	root, err := ecmajson.Parse(blocks, ecmajson.Options{MaxDepth: maxTemplateDepth, UniqueKeys: true, ValidUTF8: true})
 	if err != nil {
@@ -27,8 +29,8 @@ func BodyFromTemplate(e events.Event, p Post, blocks []byte) ([]byte, error) {
 }
 
 // checkBlocks refuses what Slack is documented to refuse in the blocks that
-// messages are made of. A type of block that is not known here may be newer
-// than this program and passes.
+// messages are made of, but for the length of texts, which it cuts. A type of
+// block that is not known here may be newer than this program and passes.
 func checkBlocks(root *ecmajson.Value) error {
 	if !root.Is(ecmajson.Array) {
 		return fmt.Errorf("blocks must be a list, not %s", root.Kind())
@@ -95,7 +97,7 @@ func checkList(list *ecmajson.Value, name string, check func(*ecmajson.Value, st
 	return nil
 }
 
-// checkText checks a text object of one of the given kinds.
+// checkText checks a text object of one of the given kinds, and cuts its text.
 func checkText(v *ecmajson.Value, name string, limit int, kinds ...string) error {
 	known := false
 	for _, k := range kinds {
@@ -108,7 +110,7 @@ func checkText(v *ecmajson.Value, name string, limit int, kinds ...string) error
 	case text.Str() == "":
 		return fmt.Errorf("%s must have a text that is not empty", name)
 	case ecmajson.UTF16Len(text.Str()) > limit:
-		return fmt.Errorf("%s is longer than %d characters", name, limit)
+		v.Set("text", ecmajson.NewString(shortened(text.Str(), limit)))
 	}
 	return nil
 }

@@ -23,7 +23,6 @@ func TestBodyFromTemplate(t *testing.T) {
 
 // refused are blocks that Slack would refuse, and what is said of them.
 func refused() map[string]string {
-	text := func(n int) string { return strings.Repeat("é", n) }
 	section := func(s string) string { return `[{"type":"section","text":{"type":"mrkdwn","text":"` + s + `"}}]` }
 	many := func(n int, s string) string { return "[" + strings.TrimSuffix(strings.Repeat(s+",", n), ",") + "]" }
 	return map[string]string{
@@ -36,16 +35,13 @@ func refused() map[string]string {
 		`["x"]`:                            "block 1: it must be an object with a type",
 		`[{"type":"divider"},{"type":""}]`: "block 2: it must be an object with a type",
 		`[{"type":"header"}]`:              "block 1: text must be an object of type plain_text",
-		`[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`:                     "block 1: text must be an object of type plain_text",
-		`[{"type":"header","text":{"type":"plain_text","text":"` + text(151) + `"}}]`: "block 1: text is longer than 150 characters",
-		`[{"type":"header","text":{"type":"plain_text","text":7}}]`:                   "block 1: text must have a text that is not empty",
+		`[{"type":"header","text":{"type":"mrkdwn","text":"x"}}]`:   "block 1: text must be an object of type plain_text",
+		`[{"type":"header","text":{"type":"plain_text","text":7}}]`: "block 1: text must have a text that is not empty",
 		`[{"type":"section"}]`:             "block 1: a section needs text or fields",
 		section(""):                        "block 1: text must have a text that is not empty",
-		section(text(3001)):                "block 1: text is longer than 3000 characters",
 		`[{"type":"section","fields":[]}]`: "block 1: fields must be a list of 1 to 10",
 		`[{"type":"section","fields":{}}]`: "block 1: fields must be a list of 1 to 10",
 		`[{"type":"section","fields":` + many(11, `{"type":"mrkdwn","text":"x"}`) + `}]`: "block 1: fields must be a list of 1 to 10",
-		`[{"type":"section","fields":[{"type":"mrkdwn","text":"` + text(2001) + `"}]}]`:  "block 1: fields[0] is longer than 2000 characters",
 		`[{"type":"context","elements":[{"type":"image"},{"type":"button"}]}]`:           "block 1: elements[1] must be an object of type mrkdwn",
 		`[{"type":"context"}]`: "block 1: elements must be a list of 1 to 10",
 	}
@@ -61,7 +57,46 @@ func TestTemplateRefused(t *testing.T) {
 	}
 }
 
-// At the limits, what we let pass the double takes, and what we refuse it
+// Texts are cut to what Slack takes, and nothing in them is cut in two.
+func TestTemplateShortened(t *testing.T) {
+	x := func(n int) string { return strings.Repeat("x", n) }
+	for _, c := range []struct{ text, want string }{
+		{x(150), x(150)},
+		{x(151), x(149) + "…"},
+		{x(145) + "&lt;&lt;", x(145) + "&lt;…"},
+		{x(146) + "&lt;&lt;", x(146) + "…"},
+		{x(145) + "& b; &amp", x(145) + "& b;…"},
+		{x(140) + "<!channel> y", x(140) + "…"},
+		{x(130) + "<https://x.example/|x> y", x(130) + "…"},
+		{x(146) + "<a\n>b", x(146) + "<a\n…"},
+		{x(130) + "```" + x(30), x(130) + "```" + x(13) + "…```"},
+		{x(147) + "```" + x(30), x(147) + "…"},
+		{"```" + x(142) + "```" + x(30), "```" + x(142) + "```x…"},
+		{strings.Repeat("😀", 76), strings.Repeat("😀", 74) + "…"},
+		{x(148) + "\xff\xff\xff", x(148) + "\ufffd…"},
+		{"<" + x(160) + ">", "…"},
+	} {
+		if got := strings.ToValidUTF8(shortened(c.text, 150), "\ufffd"); got != c.want && ecmajson.UTF16Len(c.text) > 150 {
+			t.Errorf("%q\ngives %q\nwant  %q", c.text, got, c.want)
+		}
+	}
+	e := governed("run_blocked", nil)
+	long := strings.Repeat("é", 3001)
+	blocks := fmt.Sprintf(`[{"type":"header","text":{"type":"plain_text","text":%q}},{"type":"section","text":{"type":"mrkdwn","text":%q},`+
+		`"fields":[{"type":"mrkdwn","text":%q}]},{"type":"context","elements":[{"type":"mrkdwn","text":%q}]}]`, long, long, long, long)
+	body, err := BodyFromTemplate(e, Post{Channel: "C1"}, []byte(blocks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := texts(read(t, body).Blocks)
+	for i, limit := range []int{150, 2000, 3000, 2000} {
+		if want := strings.Repeat("é", limit-1) + "…"; len(got) != 4 || got[i] != want {
+			t.Errorf("text %d of %d: %.20q", i, len(got), got[i])
+		}
+	}
+}
+
+// What we let pass the double takes as we write it, and what we refuse it
 // refuses.
 func TestTemplateAgainstDouble(t *testing.T) {
 	var cases []string
@@ -86,7 +121,11 @@ func TestTemplateAgainstDouble(t *testing.T) {
 		}
 		root, err := ecmajson.Parse([]byte(blocks), ecmajson.Options{})
 		ours := err == nil && checkBlocks(root) == nil
-		theirs := len(slacktest.Check("x", []byte(blocks))) == 0
+		written := []byte(blocks)
+		if ours {
+			written = ecmajson.Append(nil, root)
+		}
+		theirs := len(slacktest.Check("x", written)) == 0
 		if ours != theirs {
 			t.Errorf("we say %v, the double %v: %.80s", ours, theirs, blocks)
 		}

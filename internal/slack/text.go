@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -115,6 +116,56 @@ func plain(s string, limit int) string {
 		}
 		return next(rest, r)
 	})
+}
+
+// shortened cuts finished text, which stays what it is: no entity, link or
+// mention is cut in two, and a fence that is open at the cut is closed.
+func shortened(s string, limit int) string {
+	const mark = "```"
+	open := func(s string) bool { return strings.Count(s, mark)%2 == 1 }
+	text := bounded(s, limit, ellipsis, whole())
+	if !open(text) {
+		return text
+	}
+	if text = bounded(s, limit-len(mark), ellipsis, whole()); open(text) {
+		text += mark
+	}
+	return text
+}
+
+// whole returns a piece that keeps what Slack reads as one in one.
+func whole() piece {
+	left := math.MaxInt // of rest, where the next piece begins
+	return func(rest string, _ rune) string {
+		if len(rest) > left {
+			return ""
+		}
+		_, size := utf8.DecodeRuneInString(rest)
+		size = max(size, markup(rest))
+		left = len(rest) - size
+		return rest[:size]
+	}
+}
+
+// markup returns the length of the entity, link, mention or mark of a fence that
+// s begins with, 0 if it begins with none.
+func markup(s string) int {
+	const longest = len("&quot;")
+	switch s[0] {
+	case '&':
+		if end := strings.IndexByte(s[:min(len(s), longest)], ';'); end > 0 {
+			return end + 1
+		}
+	case '<':
+		if end := strings.IndexAny(s, ">\n"); end > 0 && s[end] == '>' {
+			return end + 1
+		}
+	case '`':
+		if strings.HasPrefix(s, "```") {
+			return len("```")
+		}
+	}
+	return 0
 }
 
 // line writes text on one line.
