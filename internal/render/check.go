@@ -18,8 +18,9 @@ import (
 // Use is one way in which a configuration sends through templates.
 type Use struct {
 	// Source is the payload_template of a webhook. Slack's is looked up, as
-	// [Renderer.Blocks] does; the Source then says where the rule stands, and
-	// its Text is not used.
+	// [Renderer.Blocks] does; the Source then says where the rule stands, with
+	// Line 0 in the file as a whole, and its Text is not used. A Source without
+	// a name is that of the templates folder.
 	Source Source
 	// Target is what the template sees as target. Its Channel chooses between
 	// Slack's lookup ("slack") and Source, its Template is the rule's.
@@ -79,8 +80,8 @@ func (c *checker) folder(ctx context.Context) bool {
 		return false
 	}
 	defer root.Close()
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && strings.HasSuffix(name, ".j2") {
+	err = fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, ".j2") {
 			c.file(ctx, root, name)
 		}
 		return errors.Join(err, ctx.Err())
@@ -150,11 +151,12 @@ func (c *checker) use(ctx context.Context, use Use, event events.Type) {
 // rule names is missing is worth a word: the search goes on without one.
 func (c *checker) slack(ctx context.Context, use Use, v Vars) {
 	rule, dir := use.Target.Template, c.renderer.options.TemplatesDir
+	use.Source.Name = cmp.Or(use.Source.Name, dir)
 	_, used, err := c.renderer.Blocks(ctx, rule, v)
 	var problem *Error
 	switch {
 	case errors.As(err, &problem):
-		if used == "" {
+		if problem.File == dir {
 			problem = use.at(problem.Message, true)
 		}
 	case rule != "" && used != path.Clean(rule+suffix):
@@ -163,9 +165,13 @@ func (c *checker) slack(ctx context.Context, use Use, v Vars) {
 	c.add(problem, events.Type(v.Event.Type))
 }
 
-// at is an error at the place of the rule.
+// at is an error at the place of the rule, as far as it is known.
 func (u Use) at(message string, always bool) *Error {
-	return &Error{File: u.Source.Name, Line: u.Source.fileLine(1), Column: 1, Message: message, Always: always}
+	e := &Error{File: u.Source.Name, Message: message, Always: always}
+	if u.Source.Line > 0 {
+		e.Line, e.Column = u.Source.Line, 1
+	}
+	return e
 }
 
 // add takes note of an error; nil is none.

@@ -77,7 +77,7 @@
 //
 // The first that exists is used; if none does, the built-in message. A rule's
 // template that leads out of the folder, by its name or by a symbolic link, ends
-// the search. Names come from rules, agents and runs and are not trusted. A
+// the search, and so does a file that cannot be read, or what is no file. Names come from rules, agents and runs and are not trusted. A
 // template can include, import and extend every file of the folder; a
 // payload_template none.
 package render

@@ -42,6 +42,13 @@ func (r *Renderer) fileJob(file, text string, v Vars) job {
 }
 
 func readFile(file string) (string, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", errIrregular
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return "", unreadable(err)

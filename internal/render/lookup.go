@@ -23,8 +23,15 @@ const maxName = 255
 // maxSource bounds what is read of one file before the budget can be asked.
 const maxSource = 8 << 20
 
-// errMissing says that there is no such file in the folder.
-var errMissing = errors.New("there is no such file")
+var (
+	// errMissing says that there is no such file in the folder.
+	errMissing = errors.New("there is no such file")
+	// errOutside says that a name leads out of it.
+	errOutside = errors.New("lies outside of the templates folder")
+	// errIrregular says that a folder, a pipe or a device has the name. To open
+	// a pipe could take forever.
+	errIrregular = errors.New("cannot be read: it is not a regular file")
+)
 
 // candidates returns the names of the files that may hold the message for an
 // event, relative to the templates folder, first choice first. rule and agent
@@ -52,7 +59,8 @@ func isFolderName(name string) bool {
 
 // find returns the first of the candidates that exists, and its text; "" when
 // none does. A name that leads out of the folder, or a file that cannot be
-// read, ends the search with an error that names it.
+// read, ends the search with an error: about the folder the former, about the
+// file the latter.
 func find(dir string, names []string) (name, source string, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -64,8 +72,12 @@ func find(dir string, names []string) (name, source string, err error) {
 		if err == nil {
 			return path.Clean(name), source, nil
 		}
-		if !errors.Is(err, errMissing) {
+		switch {
+		case errors.Is(err, errMissing):
+		case errors.Is(err, errOutside):
 			return "", "", &Error{File: dir, Message: "template " + strconv.Quote(name) + " " + err.Error(), Always: true}
+		default:
+			return "", "", &Error{File: filepath.Join(dir, filepath.FromSlash(name)), Message: err.Error(), Always: true}
 		}
 	}
 	return "", "", nil
@@ -76,14 +88,14 @@ func find(dir string, names []string) (name, source string, err error) {
 func read(root *os.Root, name string) (string, error) {
 	local := filepath.FromSlash(path.Clean(name))
 	if strings.Contains(name, "\x00") || path.IsAbs(name) || !filepath.IsLocal(local) {
-		return "", errors.New("lies outside of the templates folder")
+		return "", errOutside
 	}
 	info, err := root.Stat(local)
 	if err != nil {
 		return "", missingOr(root, local, err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", errMissing
+		return "", errIrregular
 	}
 	f, err := root.Open(local)
 	if err != nil {

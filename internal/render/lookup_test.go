@@ -61,7 +61,7 @@ func TestFind(t *testing.T) {
 		{"inside", "inside.json.j2", ""},
 		{"folder.json.j2/inner", "folder.json.j2/inner.json.j2", ""},
 		{"none", "default.json.j2", ""},
-		{"folder", "default.json.j2", ""},
+		{"folder", "", "/folder.json.j2: cannot be read: it is not a regular file"},
 		{"dangling", "default.json.j2", ""},
 		{"a.json.j2/x", "default.json.j2", ""},
 		{"a.json.j2/x/y", "default.json.j2", ""},
