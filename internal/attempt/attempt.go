@@ -2,7 +2,7 @@
 // is what the senders of notifications have in common.
 //
 // A request is sent once: no redirect is followed and nothing is repeated. Of
-// an answer's body at most [MaxAnswerBytes] are read. The messages of failures
+// an answer's body no more is read than the sender needs. The messages of failures
 // are put together from fixed texts, from errors of the operating system and
 // from what the dialer's guard says, so that neither a URL, a credential nor
 // anything that the receiver wrote can get into them.
@@ -20,7 +20,7 @@ import (
 	"agentxchain/internal/delivery"
 )
 
-// MaxAnswerBytes is how much of an answer's body is read. A longer body is
+// MaxAnswerBytes is how much of an answer's body [Do] reads. A longer body is
 // cut, which is not a failure of the connection.
 const MaxAnswerBytes = 64 << 10
 
@@ -30,10 +30,11 @@ type Answer struct {
 	Status int
 	// Header is the answer's.
 	Header http.Header
-	// Body is the beginning of the body, at most MaxAnswerBytes. It is whole
-	// or cut at that length where the status is 200 to 299, and may have
-	// broken off anywhere where it is not.
+	// Body is the beginning of the body. It is whole or cut where the status is
+	// 200 to 299, and may have broken off anywhere where it is not.
 	Body []byte
+	// Cut is true when Body is all that was to be read and more may follow.
+	Cut bool
 }
 
 // errTimeout is the cause of a context that the attempt's own limit ended.
@@ -50,6 +51,12 @@ var errTimeout = errors.New("timeout")
 // to the receiver; that work has the same limit once more. The end of ctx is
 // an interruption, never a timeout.
 func Do(ctx context.Context, transport http.RoundTripper, req *http.Request, limit time.Duration, judge func(Answer) delivery.Result) delivery.Result {
+	return DoUpTo(ctx, MaxAnswerBytes, transport, req, limit, judge)
+}
+
+// DoUpTo is [Do] for answers whose end matters: of the body at most so many
+// bytes are read.
+func DoUpTo(ctx context.Context, bytes int64, transport http.RoundTripper, req *http.Request, limit time.Duration, judge func(Answer) delivery.Result) delivery.Result {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	start := time.Now()
@@ -61,7 +68,7 @@ func Do(ctx context.Context, transport http.RoundTripper, req *http.Request, lim
 		start = time.Now()
 		timer.Reset(limit)
 	}
-	res, err := exchange(transport, req.WithContext(httptrace.WithClientTrace(ctx, trace)), judge)
+	res, err := exchange(bytes, transport, req.WithContext(httptrace.WithClientTrace(ctx, trace)), judge)
 	if err != nil {
 		res = failed(context.Cause(ctx), err, limit, at.phase())
 	}
@@ -73,7 +80,7 @@ func Do(ctx context.Context, transport http.RoundTripper, req *http.Request, lim
 // exchange sends the request and has the answer judged. A body that breaks off
 // is an error only where the status would have delivered; a body that does not
 // end in time always is one.
-func exchange(transport http.RoundTripper, req *http.Request, judge func(Answer) delivery.Result) (delivery.Result, error) {
+func exchange(bytes int64, transport http.RoundTripper, req *http.Request, judge func(Answer) delivery.Result) (delivery.Result, error) {
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return delivery.Result{}, err
@@ -83,11 +90,11 @@ func exchange(transport http.RoundTripper, req *http.Request, judge func(Answer)
 		// 101 makes the body a two-way connection, which has no end.
 		return Failure(delivery.ReasonProtocol, "The receiver gave no final answer"), nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswerBytes))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, bytes))
 	if err != nil && (resp.StatusCode <= 299 || req.Context().Err() != nil) {
 		return delivery.Result{}, err
 	}
-	return judge(Answer{resp.StatusCode, resp.Header, body}), nil
+	return judge(Answer{resp.StatusCode, resp.Header, body, int64(len(body)) == bytes}), nil
 }
 
 // failed judges an attempt without an answer: cause is why its context ended,

@@ -44,7 +44,8 @@ func TestAnswer(t *testing.T) {
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = io.WriteString(w, strings.Repeat("b", n))
 		}, time.Minute)
-		if len(judged) != 1 || judged[0].Status != 202 || judged[0].Header.Get("X") != "y" || len(judged[0].Body) != want {
+		if len(judged) != 1 || judged[0].Status != 202 || judged[0].Header.Get("X") != "y" || len(judged[0].Body) != want ||
+			judged[0].Cut != (n >= MaxAnswerBytes) {
 			t.Fatalf("%d bytes: %d answers", n, len(judged))
 		}
 		if !res.Delivered || res.Phase != delivery.PhaseRead || res.Duration <= 0 {

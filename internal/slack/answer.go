@@ -16,7 +16,9 @@ import (
 type answer struct {
 	// complete says that the body was one JSON object with a boolean "ok".
 	complete bool
-	ok       bool
+	// cut says that the answer is longer than what is read of it.
+	cut bool
+	ok  bool
 	// word is the error, such as "channel_not_found".
 	word string
 	// warnings are words such as "missing_charset".
@@ -48,6 +50,22 @@ func readAnswer(body []byte, token secret.Text) answer {
 		a.warn(safeWord(w.Str(), token))
 	}
 	return a
+}
+
+// beginning reads an answer that was cut. Slack puts "ok" first.
+func beginning(body []byte) answer {
+	const enough = 64
+	const space = " \t\r\n"
+	rest := string(body[:min(len(body), enough)])
+	for _, token := range [...]string{"{", `"ok"`, ":"} {
+		var found bool
+		if rest, found = strings.CutPrefix(strings.TrimLeft(rest, space), token); !found {
+			return answer{cut: true}
+		}
+	}
+	rest = strings.TrimLeft(rest, space)
+	ok := strings.HasPrefix(rest, "true")
+	return answer{complete: ok || strings.HasPrefix(rest, "false"), cut: true, ok: ok}
 }
 
 // warn adds a warning once.
@@ -114,6 +132,9 @@ func (a answer) judge(status int, retryAfter string, now time.Time) delivery.Res
 func (a answer) judgeBody(retryAfter string, now time.Time) delivery.Result {
 	res := delivery.Result{StatusCode: 200, Message: a.word}
 	switch {
+	case !a.complete && a.cut:
+		// The message may have been posted; a second one helps nobody.
+		res.Reason, res.Message = delivery.ReasonProtocol, "Slack's answer is too long to tell whether the message was posted"
 	case !a.complete:
 		// Cut short, or the page of a proxy; either may pass.
 		res.Reason, res.Retry, res.Message = delivery.ReasonProtocol, true, "Slack's answer is not the JSON it should be"

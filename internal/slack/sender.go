@@ -23,6 +23,10 @@ const (
 	ContentType = "application/json; charset=utf-8"
 )
 
+// maxAnswer is how much of an answer is read, in bytes. Slack repeats the
+// message in it, whose blocks can be long once they are escaped.
+const maxAnswer = 1 << 20
+
 // method is the one that is called, relative to the base URL.
 const method = "chat.postMessage"
 
@@ -79,8 +83,10 @@ func (s *Sender) Send(ctx context.Context, d delivery.Delivery) delivery.Result 
 		return attempt.Failure(p.reason, p.message)
 	}
 	var said answer
-	res := attempt.Do(ctx, s.opts.Transport, req, s.opts.Timeout, func(a attempt.Answer) delivery.Result {
-		said = readAnswer(a.Body, s.opts.Config.BotToken)
+	res := attempt.DoUpTo(ctx, maxAnswer, s.opts.Transport, req, s.opts.Timeout, func(a attempt.Answer) delivery.Result {
+		if said = readAnswer(a.Body, s.opts.Config.BotToken); !said.complete && a.Cut {
+			said = beginning(a.Body)
+		}
 		return said.judge(a.Status, a.Header.Get("Retry-After"), s.opts.Now())
 	})
 	if err := s.learn(d, said, res); err != nil {
