@@ -93,7 +93,7 @@ func (n *notice) runBlocked(env events.Envelope, p payload) {
 		n.fact("Reason", span(reason, maxID))
 	}
 	n.fact("Owner", line(p.text("owner"), maxID))
-	n.fact("Since", clock(env.EmittedAt))
+	n.since(env, p)
 	n.why = cmp.Or(p.text("detail"), p.text("typed_reason"), p.text("blocked_on"))
 	n.recovery(p.text("recovery_action"))
 	n.escalation(p.object("human_escalation"))
@@ -104,7 +104,7 @@ func (n *notice) operatorEscalation(env events.Envelope, p payload) {
 	n.lead = "An operator stopped " + n.bold() + "."
 	n.fact("Blocked on", span(p.text("blocked_on"), maxID))
 	n.fact("Source", line(p.text("source"), maxID))
-	n.fact("Since", clock(env.EmittedAt))
+	n.since(env, p)
 	n.why = p.text("reason")
 	if detail := p.text("detail"); detail != n.why {
 		n.why = joined(n.why, detail)
@@ -115,7 +115,7 @@ func (n *notice) operatorEscalation(env events.Envelope, p payload) {
 func (n *notice) humanEscalation(env events.Envelope, p payload) {
 	n.emoji, n.title = ":rotating_light:", "Human Escalation Raised"
 	n.lead = n.bold() + " waits for a person."
-	n.fact("Since", clock(env.EmittedAt))
+	n.since(env, p)
 	n.escalation(p)
 }
 
@@ -139,7 +139,7 @@ func (n *notice) phaseTransition(env events.Envelope, p payload) {
 	n.lead = n.bold() + " waits for approval to go on to the next phase."
 	n.step(p.text("from"), p.text("to"))
 	n.gate(p)
-	n.fact("Since", clock(env.EmittedAt))
+	n.since(env, p)
 	n.command(approveWith, approveTransition)
 }
 
@@ -147,7 +147,7 @@ func (n *notice) runCompletion(env events.Envelope, p payload) {
 	n.emoji, n.title = ":hourglass_flowing_sand:", "Approval Pending: Run Completion"
 	n.lead = n.bold() + " waits for approval to complete."
 	n.gate(p)
-	n.fact("Since", cmp.Or(p.time("requested_at"), clock(env.EmittedAt)))
+	n.since(env, p)
 	n.command(approveWith, approveCompletion)
 }
 
@@ -196,6 +196,17 @@ func (n *notice) step(from, to string) {
 func (n *notice) gate(p payload) {
 	n.fact("Gate", span(p.text("gate"), maxID))
 	n.fact("Requested by", span(p.text("requested_by_turn"), maxID))
+}
+
+// since adds the time from which somebody waits. Where the payload has none, the
+// event's own is no more than when it was reported: a run can have been blocked
+// long before.
+func (n *notice) since(env events.Envelope, p payload) {
+	if asked := p.time("requested_at"); asked != "" {
+		n.fact("Since", asked)
+		return
+	}
+	n.fact("Reported", clock(env.EmittedAt))
 }
 
 // recovery adds what the runner says should be done, and the command in it.

@@ -34,7 +34,7 @@ func TestGovernedMessages(t *testing.T) {
 		"run_blocked": {
 			"Run Blocked in Billing Worker: planning_signoff action 1 (publish) | agentxchain approve-transition",
 			":no_entry:  Run Blocked", "*Billing Worker* cannot go on by itself. The *human* has to act.",
-			"*Blocked on*\n`gate_action:planning_signoff`", "*Category*\n`gate_action_failed`", "*Owner*\nhuman", "*Since*\n2026-04-04 12:00:00 UTC",
+			"*Blocked on*\n`gate_action:planning_signoff`", "*Category*\n`gate_action_failed`", "*Owner*\nhuman", "*Reported*\n2026-04-04 12:00:00 UTC",
 			"*Escalation*\n`hesc_2594ebe1443bfaab`", "*Kind*\n`needs_decision`", "*Why*\n>planning_signoff action 1 (publish)",
 			"*What to do*\nReview the blocker, make the required decision, and confirm the run can continue.",
 			"*Recovery command*\n`agentxchain approve-transition`", "*Once it is done*\n`agentxchain unblock hesc_2594ebe1443bfaab`",
@@ -42,7 +42,7 @@ func TestGovernedMessages(t *testing.T) {
 		"operator_escalation_raised": {
 			"Operator Escalation in Billing Worker: Which CDN? Choose a CDN contract | agentxchain step --resume",
 			":rotating_light:  Operator Escalation", "An operator stopped *Billing Worker*.",
-			"*Blocked on*\n`escalation:operator:which-cdn`", "*Source*\noperator", "*Since*\n2026-04-04 12:00:00 UTC",
+			"*Blocked on*\n`escalation:operator:which-cdn`", "*Source*\noperator", "*Reported*\n2026-04-04 12:00:00 UTC",
 			"*Why*\n>Which CDN?\n>Choose a CDN contract", "*What to do*\nResolve the escalation, then run agentxchain step --resume",
 			"*Recovery command*\n`agentxchain step --resume`",
 		},
@@ -53,7 +53,7 @@ func TestGovernedMessages(t *testing.T) {
 		},
 		"human_escalation_raised": {
 			"Human Escalation Raised in Billing Worker: Reconnect Slack OAuth and verify the session. | agentxchain unblock hesc_5c0c37ab233e90d6",
-			":rotating_light:  Human Escalation Raised", "*Billing Worker* waits for a person.", "*Since*\n2026-04-04 12:00:00 UTC",
+			":rotating_light:  Human Escalation Raised", "*Billing Worker* waits for a person.", "*Reported*\n2026-04-04 12:00:00 UTC",
 			"*Escalation*\n`hesc_5c0c37ab233e90d6`", "*Kind*\n`needs_oauth`", "*Service*\nSlack",
 			"*What to do*\nReconnect Slack OAuth and verify the session.", "*Recovery command*\n`agentxchain unblock hesc_5c0c37ab233e90d6`",
 		},
@@ -66,7 +66,7 @@ func TestGovernedMessages(t *testing.T) {
 			"Approval Pending: Phase Transition in Billing Worker: planning → implementation | agentxchain approve-transition",
 			":hourglass_flowing_sand:  Approval Pending: Phase Transition", "*Billing Worker* waits for approval to go on to the next phase.",
 			"*Transition*\n`planning` → `implementation`", "*Gate*\n`planning_signoff`", "*Requested by*\n`turn_d3465a593a4b7de0`",
-			"*Since*\n2026-04-04 12:00:00 UTC", "*Approve with*\n`agentxchain approve-transition`",
+			"*Reported*\n2026-04-04 12:00:00 UTC", "*Approve with*\n`agentxchain approve-transition`",
 		},
 		"run_completion_pending": {
 			"Approval Pending: Run Completion in Billing Worker | agentxchain approve-completion",
@@ -141,6 +141,22 @@ func TestGovernedWithoutDetails(t *testing.T) {
 		accepted(t, broken, Post{Channel: "#a"})
 		if a, b := Text(event(env)), Text(broken); !strings.Contains(a, " in Unknown") || !strings.Contains(b, " in unknown project") {
 			t.Errorf("%q, %q", a, b)
+		}
+	}
+}
+
+// A time that the event does not have is not made up.
+func TestSince(t *testing.T) {
+	for _, kind := range []events.Type{events.PhaseTransitionPending, events.RunCompletionPending, events.RunBlocked} {
+		for payload, want := range map[string]string{
+			`{"requested_at":"2026-04-04T09:30:00.5Z"}`: "*Since*\n2026-04-04 09:30:00 UTC",
+			`{"requested_at":null}`:                     "*Reported*\n2026-04-04 12:00:00 UTC",
+			`{}`:                                        "*Reported*\n2026-04-04 12:00:00 UTC",
+		} {
+			s := read(t, Body(governed(kind, parse(t, payload)), Post{Channel: "#a"}))
+			if !slices.Contains(texts(s.Blocks), want) {
+				t.Errorf("%s of %s: %q", kind, payload, texts(s.Blocks))
+			}
 		}
 	}
 }

@@ -17,8 +17,8 @@ type Post struct {
 
 // Body returns the body that posts the built-in message of an event: for an
 // agent run the message of Agent Gateway, block for block; for a governed
-// event what is blocked, why, since when, who owns it and which command goes
-// on. Whatever the event holds, Slack accepts the message and nobody is
+// event what is blocked, why, since when or when it was reported, who owns it
+// and which command goes on. Whatever the event holds, Slack accepts the message and nobody is
 // mentioned by it.
 func Body(e events.Event, p Post) []byte {
 	if e.Agent != nil {
