@@ -11,7 +11,7 @@ import (
 )
 
 // How much of a governed event is shown, in characters. Together they stay
-// below 13,000, over which Slack refuses a message as "msg_blocks_too_long".
+// below maxAllText.
 const (
 	maxName    = 80
 	maxWhy     = 1400

@@ -43,7 +43,25 @@ func checkBlocks(root *ecmajson.Value) error {
 			return fmt.Errorf("block %d: %w", i+1, err)
 		}
 	}
+	if n := textLength(root); n > maxAllText {
+		return fmt.Errorf("blocks hold %d characters of text; together they may have %d", n, maxAllText)
+	}
 	return nil
+}
+
+// textLength counts the characters of all texts in v.
+func textLength(v *ecmajson.Value) int {
+	n := 0
+	for _, item := range v.Items() {
+		n += textLength(item)
+	}
+	for _, m := range v.Members() {
+		if m.Key == "text" {
+			n += ecmajson.UTF16Len(m.Value.Str())
+		}
+		n += textLength(m.Value)
+	}
+	return n
 }
 
 func checkBlock(b *ecmajson.Value) error {

@@ -16,6 +16,9 @@ const (
 	maxField   = 2000
 	maxContext = 2000
 	maxBlocks  = 50
+	// maxAllText is for all blocks together: not documented, and refused as
+	// "msg_blocks_too_long", which no other try changes.
+	maxAllText = 13_000
 	maxFields  = 10
 	// maxNotice bounds the text beside the blocks of a governed event. Slack
 	// cuts at 40,000; a phone shows less than this.
