@@ -14,7 +14,10 @@ func newPipeline(a *app, s *site) (*pipeline.Pipeline, error) {
 		Getenv: a.Getenv, Version: version, Now: a.Now,
 	}
 	if g := s.gateway; g != nil {
-		o.Channels = &pipeline.Channels{Routing: g.Routing, Webhooks: g.Webhooks, WebhookSecrets: g.WebhookSecrets, Slack: g.Slack, MissingSecret: g.MissingSecret}
+		o.Channels = &pipeline.Channels{
+			Routing: g.Routing, Webhooks: g.Webhooks, Slack: g.Slack,
+			WebhookSecrets: g.WebhookSecrets, MissingSecret: g.MissingSecret, SecretProblem: g.SecretProblem,
+		}
 	}
 	p, err := pipeline.New(o)
 	if err != nil {

@@ -110,7 +110,7 @@ func (g *Gateway) load(place project.Place) error {
 	g.warn(problems)
 	g.channels = pipeline.Channels{
 		Routing: file.Routing, Webhooks: file.Webhooks, WebhookSecrets: file.WebhookSecrets,
-		MissingSecret: file.MissingSecret, Slack: file.Slack,
+		MissingSecret: file.MissingSecret, SecretProblem: file.SecretProblem, Slack: file.Slack,
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ type Gateway struct {
 	// MissingSecret names the environment variables that WebhookSecrets need
 	// and that are not set; what they sign then fails.
 	MissingSecret []string
+	// SecretProblem says why WebhookSecrets are not known; what they would sign
+	// then fails. It is empty when they are.
+	SecretProblem string
 	// Renderer makes bodies from templates.
 	Renderer *render.Renderer
 	// WebhookSender delivers to Webhooks and to the URLs of rules.
@@ -186,7 +189,13 @@ func (d *Dispatcher) missing(t delivery.Target) bool {
 		return len(d.opts.Gateway.SlackMissing) > 0
 	}
 	config, _ := d.opts.Gateway.config(t)
-	return len(config.Missing) > 0
+	return len(config.Missing) > 0 || d.unsignable(t)
+}
+
+// unsignable reports whether a target is a rule's own URL and the secret that
+// signs for those is not known. Nothing goes out unsigned by mistake.
+func (d *Dispatcher) unsignable(t delivery.Target) bool {
+	return t.File != d.opts.GatewayFile && d.opts.Gateway.SecretProblem != ""
 }
 
 // Make makes the body of a delivery that is Unmade, if its target can be used
@@ -252,8 +261,11 @@ func (d *Dispatcher) slack() queue.Sender {
 
 func (d *Dispatcher) webhook(t delivery.Target) queue.Sender {
 	config, ok := d.opts.Gateway.config(t)
-	if !ok {
+	switch {
+	case !ok:
 		return gone(t)
+	case d.unsignable(t):
+		return refusal(d.opts.Gateway.SecretProblem)
 	}
 	return bound{d.opts.Gateway.WebhookSender, config}
 }

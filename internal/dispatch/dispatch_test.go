@@ -319,6 +319,23 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// A rule's own URL is sent nothing unsigned when the secret is not known.
+func TestSecretNotKnown(t *testing.T) {
+	w := newWorld(t, func(o *dispatch.Options) {
+		o.Gateway.WebhookSecrets, o.Gateway.SecretProblem = nil, "webhook_secret must be a string"
+	})
+	messages, results, _ := w.send(t, agentRun(t, events.OnComplete, "ruled"))
+	refused := 0
+	for name, r := range results {
+		if strings.HasPrefix(name, "on_complete-") && messages[name].Unmade && r.Message == "webhook_secret must be a string" {
+			refused++
+		}
+	}
+	if refused != 1 || w.got["/inline"] != nil {
+		t.Errorf("results %+v", results)
+	}
+}
+
 // What is tried out is what would be sent.
 func TestTry(t *testing.T) {
 	dir := templates(t)

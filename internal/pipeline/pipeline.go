@@ -37,6 +37,8 @@ type Channels struct {
 	WebhookSecrets []secret.Text
 	// MissingSecret names the variables that WebhookSecrets lack.
 	MissingSecret []string
+	// SecretProblem says why WebhookSecrets are not known.
+	SecretProblem string
 	// Slack is the section notifications.slack.
 	Slack slack.Config
 }
@@ -120,7 +122,7 @@ func (o Options) gateway(rules egress.Config, create func() error) *dispatch.Gat
 	}
 	c := o.Channels
 	g := &dispatch.Gateway{
-		Routing: &c.Routing, Webhooks: c.Webhooks, WebhookSecrets: c.WebhookSecrets, MissingSecret: c.MissingSecret,
+		Routing: &c.Routing, Webhooks: c.Webhooks, WebhookSecrets: c.WebhookSecrets, MissingSecret: c.MissingSecret, SecretProblem: c.SecretProblem,
 		Renderer: render.New(render.Options{TemplatesDir: c.Slack.TemplatesDir, Now: o.Now}),
 		WebhookSender: webhook.NewSender(webhook.Options{
 			Webhooks: c.Webhooks, Transport: public, Version: o.Version, EventID: true, Now: o.Now,
