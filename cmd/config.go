@@ -137,7 +137,10 @@ func (a *app) checkGateway(ctx context.Context, s *site, place project.Place, gu
 	problems = append(problems, a.checkSlackURL(g, guards)...)
 	renderer := render.New(render.Options{TemplatesDir: g.Slack.TemplatesDir, Now: a.Now})
 	for _, p := range renderer.Check(ctx, g.Uses()) {
-		problems = append(problems, templateProblem(p))
+		// Which files the rules name is told already, with the rule's place.
+		if problem := templateProblem(p); problem.Line > 0 || !problem.OfAgent() {
+			problems = append(problems, problem)
+		}
 	}
 	return problems
 }
