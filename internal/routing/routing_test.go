@@ -179,8 +179,10 @@ func TestOneTargetOnce(t *testing.T) {
 	g := gateway()
 	url := secret.New("https://h.example/x")
 	g.Agents[0].Rules[events.OnError] = []routing.Rule{
-		{Channel: delivery.Slack, Target: "oncall"}, {Channel: delivery.Slack, Target: " #oncall ", Index: 1},
-		{Channel: delivery.Webhook, URL: url, Index: 2}, {Channel: delivery.Webhook, URL: url, Index: 3},
+		{Channel: delivery.Slack, Target: "oncall"},
+		{Channel: delivery.Slack, Target: " #oncall ", Index: 1},
+		{Channel: delivery.Webhook, URL: url, Index: 2},
+		{Channel: delivery.Webhook, URL: url, Index: 3},
 	}
 	got := targets(routing.Router{Gateway: g}.Route(events.OnError, "report-agent"))
 	if d := cmp.Diff([]delivery.Target{channel("oncall"), inline("on_error-a21832b8")}, got); d != "" {
