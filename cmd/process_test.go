@@ -135,13 +135,20 @@ const auditPath = ".agentxchain/notification-audit.jsonl"
 // auditLines reads the audit; every line must be one JSON object.
 func auditLines(t testing.TB, dir string) []map[string]any {
 	t.Helper()
+	return parseLines(t, readAudit(t, dir))
+}
+
+func readAudit(t testing.TB, dir string) []byte {
+	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, auditPath))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
+	return b
+}
+
+func parseLines(t testing.TB, b []byte) []map[string]any {
+	t.Helper()
 	var list []map[string]any
 	for line := range bytes.Lines(b) {
 		if len(bytes.TrimSpace(line)) == 0 {

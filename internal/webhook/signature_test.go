@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -153,7 +154,11 @@ const (
 func capture(t *testing.T, hook Config, at time.Time, body []byte) *http.Request {
 	t.Helper()
 	var got *http.Request
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r }))
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = r
+		// An answer before the end of the body would reset the connection.
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
 	defer srv.Close()
 	hook.URL, hook.Timeout = secret.New(srv.URL), 10*time.Second
 	s := NewSender(Options{Transport: newTransport(), Version: "test", EventID: true, Now: func() time.Time { return at }})
