@@ -69,18 +69,19 @@ func localName(name string) (string, bool) {
 
 // readFile reads a regular file. os.Root refuses links that leave the folder.
 func readFile(root *os.Root, local string) (string, error) {
+	// To open a named pipe would wait for whoever writes to it.
+	info, err := root.Stat(local)
+	if err != nil {
+		return "", notFoundOr(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", ErrNotFound
+	}
 	f, err := root.Open(local)
 	if err != nil {
 		return "", notFoundOr(err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", ErrNotFound
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", err
