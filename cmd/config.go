@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"agentxchain/internal/config"
 	"agentxchain/internal/ecmajson"
 	"agentxchain/internal/egress"
+	"agentxchain/internal/events"
 	"agentxchain/internal/project"
 	"agentxchain/internal/render"
 	"agentxchain/internal/secret"
+	"agentxchain/internal/slack"
 	"agentxchain/internal/webhook"
 	"agentxchain/schemas"
 
@@ -36,7 +40,7 @@ error.
 		Args:    args(cobra.NoArgs),
 		RunE:    func(c *cobra.Command, _ []string) error { return runConfigCheck(c.Context(), a, requireEnv, asJSON) },
 	}
-	c.Flags().BoolVar(&requireEnv, "require-env", false, "a header variable without a value is an error")
+	c.Flags().BoolVar(&requireEnv, "require-env", false, "a variable without a value is an error")
 	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON document")
 	return c
 }
@@ -134,12 +138,41 @@ func (a *app) checkGateway(ctx context.Context, s *site, place project.Place, gu
 			})
 		}
 	}
+	problems = append(problems, refusedRules(g, guards)...)
 	problems = append(problems, a.checkSlackURL(g, guards)...)
-	renderer := render.New(render.Options{TemplatesDir: g.Slack.TemplatesDir, Now: a.Now})
+	renderer := render.New(render.Options{TemplatesDir: g.Slack.TemplatesDir, Now: a.Now, Accept: acceptBlocks})
 	for _, p := range renderer.Check(ctx, g.Uses()) {
 		// Which files the rules name is told already, with the rule's place.
 		if problem := templateProblem(p); problem.Line > 0 || !problem.OfAgent() {
 			problems = append(problems, problem)
+		}
+	}
+	return problems
+}
+
+// acceptBlocks judges blocks as the message to Slack will.
+func acceptBlocks(e events.Event, blocks []byte) error {
+	_, err := slack.BodyFromTemplate(e, slack.Post{Channel: "#sample"}, blocks)
+	return err
+}
+
+// refusedRules names the rules whose own URL no delivery may call.
+func refusedRules(g *config.Gateway, guards guards) config.Problems {
+	var problems config.Problems
+	for _, agent := range g.Routing.Agents {
+		for _, t := range slices.Sorted(maps.Keys(agent.Rules)) {
+			for _, rule := range agent.Rules[t] {
+				if rule.URL.IsZero() {
+					continue
+				}
+				if why := refusal(guards.public, webhook.Config{URL: rule.URL}); why != nil {
+					problems = append(problems, config.Problem{
+						File: g.AgentFile(agent), Severity: config.Warning,
+						Message: fmt.Sprintf("notifications.%s[%d]: url: %v, so every delivery to it will fail", t, rule.Index, why),
+						Hint:    "channels of gateway.yaml may only be at public addresses; nothing switches that off",
+					})
+				}
+			}
 		}
 	}
 	return problems

@@ -212,13 +212,13 @@ func (a *app) answerEmit(r queue.Report, filtered int, o emitOptions) error {
 // routes lists where the event goes. filtered counts what --target left out.
 func (o emitOptions) routes(s *site, p *pipeline.Pipeline, event events.Event) (routes []routing.Route, filtered int, err error) {
 	all := p.Routes(events.Type(event.Type), dispatch.Agent(event))
-	if err := o.checkTargets(s, all); err != nil {
+	if err := o.checkTargets(s, p); err != nil {
 		return nil, 0, err
 	}
 	for _, r := range all {
 		switch {
 		case r.Skip != "":
-		case len(o.targets) > 0 && !slices.Contains(o.targets, r.Target.Name):
+		case len(o.targets) > 0 && !named(o.targets, r.Target.Name):
 			filtered++
 		default:
 			routes = append(routes, r)
@@ -229,10 +229,13 @@ func (o emitOptions) routes(s *site, p *pipeline.Pipeline, event events.Event) (
 
 // checkTargets refuses a --target that does not exist. One that exists and is
 // not to be told of the event is no mistake: there is nothing to tell it.
-func (o emitOptions) checkTargets(s *site, routes []routing.Route) error {
-	names := s.targetNames(routes)
+func (o emitOptions) checkTargets(s *site, p *pipeline.Pipeline) error {
+	if len(o.targets) == 0 {
+		return nil
+	}
+	names := s.targetNames(p)
 	for _, name := range o.targets {
-		if slices.Contains(names, name) {
+		if named(names, name) {
 			continue
 		}
 		f := cannot("unknown_target", fmt.Errorf("no target of %s is named %q", s.files(), name))
@@ -244,8 +247,16 @@ func (o emitOptions) checkTargets(s *site, routes []routing.Route) error {
 	return nil
 }
 
+// named reports whether one of names is a target's, a Slack channel's with or
+// without "#".
+func named(names []string, target string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return strings.TrimPrefix(name, "#") == strings.TrimPrefix(target, "#")
+	})
+}
+
 // targetNames lists what can be told of some event, each once.
-func (s *site) targetNames(routes []routing.Route) []string {
+func (s *site) targetNames(p *pipeline.Pipeline) []string {
 	var names []string
 	add := func(name string) {
 		if name != "" && !slices.Contains(names, name) {
@@ -263,8 +274,23 @@ func (s *site) targetNames(routes []routing.Route) []string {
 			add(s.gateway.Slack.DefaultChannel)
 		}
 	}
-	for _, r := range routes {
-		add(r.Target.Name)
+	for _, t := range eventNames() {
+		for _, agent := range s.agentNames() {
+			for _, r := range p.Routes(events.Type(t), agent) {
+				add(r.Target.Name)
+			}
+		}
+	}
+	return names
+}
+
+// agentNames lists the agents with rules, and "" for all others.
+func (s *site) agentNames() []string {
+	names := []string{""}
+	if s.gateway != nil {
+		for _, a := range s.gateway.Routing.Agents {
+			names = append(names, a.Name)
+		}
 	}
 	return names
 }
@@ -290,6 +316,10 @@ func (a *app) printDryRun(e events.Event, routes []routing.Route, filtered int, 
 	if !asJSON {
 		fmt.Fprintf(a.Stdout, "%s\n", ecmajson.AppendIndent(nil, envelope, ""))
 		for _, r := range routes {
+			if r.Problem != "" {
+				fmt.Fprintf(a.Stdout, "%s  would fail  %s\n", r.Target.Name, r.Problem)
+				continue
+			}
 			fmt.Fprintf(a.Stdout, "%s  would be called\n", r.Target.Name)
 		}
 		return nil

@@ -112,7 +112,11 @@ func (a *app) templatesDir(file string) string {
 	if err != nil || place.Gateway == "" {
 		return ""
 	}
-	g, _ := config.LoadGateway(place.Gateway, config.GatewayOptions{Root: place.Root.Dir, Lookup: a.LookupEnv, Environ: a.Environ()})
+	s := &site{root: place.Root, config: &config.Config{}}
+	if s.env, err = project.LoadEnv(a.LookupEnv, place.Root, a.Dir); err != nil {
+		a.log.Warn(err.Error())
+	}
+	g, _ := config.LoadGateway(place.Gateway, a.gatewayOptions(s))
 	if g == nil {
 		return ""
 	}

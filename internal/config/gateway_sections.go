@@ -256,6 +256,9 @@ func (r *gatewayReader) adviseSecret(s section, v *pyyaml.Node, name, pointer st
 func (r *gatewayReader) signature(s section) webhook.SignatureFormat {
 	formats := []string{string(webhook.SignaturePrefixed), string(webhook.SignatureHex)}
 	text := s.text("signature_format", formats[0], shown)
+	if len(placeholders(text)) > 0 {
+		return webhook.SignatureFormat(formats[0]) // the variable has no value, so nothing is sent
+	}
 	if !slices.Contains(formats, text) {
 		r.wrong(s.v.Get("signature_format"), s.at("signature_format"), "unknown_format",
 			fmt.Sprintf("%s must be one of: %s", s.path("signature_format"), strings.Join(formats, ", ")), r.near(text, formats))

@@ -69,13 +69,18 @@ func sends(rules []routing.Rule, webhook string) bool {
 	})
 }
 
+// AgentFile is the absolute path of an agent's AGENT.md.
+func (g *Gateway) AgentFile(a routing.Agent) string {
+	return filepath.Join(g.root, filepath.FromSlash(a.File))
+}
+
 // agentTemplates lists the rules of an agent that send through a template.
 func (g *Gateway) agentTemplates(a routing.Agent) []render.Use {
 	var uses []render.Use
 	for t, rules := range a.Rules {
 		for _, r := range rules {
 			use := render.Use{
-				Source: render.Source{Name: filepath.Join(g.root, filepath.FromSlash(a.File)), Text: r.PayloadTemplate, Line: r.PayloadTemplateLine},
+				Source: render.Source{Name: g.AgentFile(a), Text: r.PayloadTemplate, Line: r.PayloadTemplateLine},
 				Target: render.TargetVars{Channel: string(r.Channel), Target: r.Target, Template: r.Template, PayloadTemplate: r.PayloadTemplate},
 				Agent:  a.Name, Events: []events.Type{t},
 			}

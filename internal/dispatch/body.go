@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"agentxchain/internal/delivery"
@@ -61,7 +62,7 @@ func (d *Dispatcher) slackBody(ctx context.Context, e events.Event, r routing.Ro
 		err = fmt.Errorf("%s: %w", used, err)
 	}
 	if err != nil {
-		return slack.Body(e, post), true, fellBack(r, err)
+		return slack.Body(e, post), true, errors.Join(warning, fellBack(r, err))
 	}
 	return slack.Body(e, post), false, warning
 }

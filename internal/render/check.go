@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +72,10 @@ type checker struct {
 	found    map[Problem][]string
 }
 
+// maxEntries is how much of a templates folder is looked at: a folder with more
+// in it was not meant.
+const maxEntries = 10_000
+
 // folder checks the files of the templates folder, and reports whether there is
 // one.
 func (c *checker) folder(ctx context.Context) bool {
@@ -80,8 +86,15 @@ func (c *checker) folder(ctx context.Context) bool {
 		return false
 	}
 	defer root.Close()
-	err = fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(name, ".j2") {
+	seen := 0
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch seen++; {
+		case seen > maxEntries:
+			return fmt.Errorf("it holds more than %d files and folders", maxEntries)
+		case err != nil && name != "." && d.IsDir():
+			c.add(&Error{File: filepath.Join(dir, filepath.FromSlash(name)), Message: "cannot be read: " + cause(err), Always: true}, "")
+			return fs.SkipDir
+		case err == nil && strings.HasSuffix(name, ".j2"):
 			c.file(ctx, root, name)
 		}
 		return errors.Join(err, ctx.Err())

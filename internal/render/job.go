@@ -62,6 +62,11 @@ func (r *Renderer) run(ctx context.Context, j job) Outcome {
 	if err != nil {
 		return Outcome{Output: text, Fallback: &Error{File: j.source.Name, Line: j.source.fileLine(1), Column: 1, Message: err.Error()}}
 	}
+	if accept := r.options.Accept; accept != nil && j.shape == aList {
+		if err := accept(j.vars.Event, body); err != nil {
+			return Outcome{Output: text, Fallback: &Error{File: j.source.Name, Line: j.source.fileLine(1), Column: 1, Message: err.Error()}}
+		}
+	}
 	return Outcome{Output: text, Body: body}
 }
 

@@ -19,6 +19,9 @@ type Options struct {
 	Now func() time.Time
 	// Budget bounds every template; zero fields are the engine's defaults.
 	Budget jinja.Budget
+	// Accept judges the blocks of a Slack message as their channel will; an
+	// error makes them unusable. nil leaves that to the caller.
+	Accept func(e events.Event, blocks []byte) error
 }
 
 // slackChannel is the channel whose templates are files.

@@ -16,7 +16,7 @@ const maxTemplateDepth = 64
 // of headers, sections and contexts are cut to what Slack takes. The error says
 // what else in them Slack would refuse, by its place and without its content; it
 // begins with the place, so that the name of the template fits before it. The
-// caller then posts [Body] and sets delivery.Result.FallbackBody.
+// caller then posts [Body] and sets delivery.Delivery.FallbackBody.
 func BodyFromTemplate(e events.Event, p Post, blocks []byte) ([]byte, error) {
 	root, err := ecmajson.Parse(blocks, ecmajson.Options{MaxDepth: maxTemplateDepth, UniqueKeys: true, ValidUTF8: true})
 	if err != nil {

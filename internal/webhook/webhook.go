@@ -37,7 +37,8 @@ const GatewayTimeout = 10 * time.Second
 
 // Config is one entry of notifications.webhooks, checked.
 type Config struct {
-	// Name is the target's name: lower-case letters, digits, "_" and "-".
+	// Name is the target's name: in agentxchain.json lower-case letters,
+	// digits, "_" and "-", in gateway.yaml any text.
 	Name string
 	// URL is where events go. It may hold a token in its path or query.
 	URL secret.Text
@@ -153,8 +154,8 @@ func (s *Sender) Send(ctx context.Context, d delivery.Delivery) delivery.Result 
 	return s.SendTo(ctx, hook, d)
 }
 
-// SendTo is [Sender.Send] to a webhook that has no name of its own, such as
-// the URL in a rule of an agent.
+// SendTo is [Sender.Send] to a webhook that need not be among Options.Webhooks,
+// such as the URL in a rule of an agent.
 func (s *Sender) SendTo(ctx context.Context, hook Config, d delivery.Delivery) delivery.Result {
 	req, p := s.request(hook, d)
 	if p != nil {
