@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/events"
@@ -18,13 +17,6 @@ import (
 	"agentxchain/internal/slack"
 	"agentxchain/internal/suggest"
 	"agentxchain/internal/webhook"
-)
-
-const (
-	// gatewayTimeout limits one request. Agent Gateway allows as much for each
-	// of connecting, writing and reading (contract, section 4.2).
-	gatewayTimeout = 10 * time.Second
-	defaultChannel = "#agent-alerts"
 )
 
 // readSections are the sections that we read. Of the others only their names
@@ -141,7 +133,7 @@ func (r *gatewayReader) slack(notifications section, g *Gateway) {
 	c.Enabled = s.flag("enabled", false)
 	wanted := c.Enabled || r.fault != "" && !notifications.v.Get("slack").Is(pyyaml.Null)
 	c.BotToken = s.secret("bot_token")
-	c.DefaultChannel = s.text("default_channel", defaultChannel, shown)
+	c.DefaultChannel = s.text("default_channel", slack.DefaultChannel, shown)
 	r.templatesDir(s, g)
 	c.Threads = s.flag("threads", false)
 	switch {
@@ -188,7 +180,7 @@ func (r *gatewayReader) adviseSlack(s section, c slack.Config) {
 // missing variables are its own. With a wrong value it has a Problem: without
 // that value it could be told too much, or unsigned.
 func (r *gatewayReader) webhook(s section, g *Gateway, before []namedHook) namedHook {
-	w := webhook.Config{Timeout: gatewayTimeout}
+	w := webhook.Config{Timeout: webhook.GatewayTimeout}
 	s.missing = &w.Missing
 	s.fails = fmt.Sprintf("every delivery to %q fails", s.v.Get("name").Str())
 	s.only("name", "url", "secret", "secrets", "signature_format", "events", "payload_template")

@@ -2,6 +2,10 @@ package slack
 
 import "agentxchain/internal/secret"
 
+// DefaultChannel is where messages go when the configuration names no channel
+// (contract, section 1.1).
+const DefaultChannel = "#agent-alerts"
+
 // Config is the section notifications.slack of gateway.yaml, checked.
 type Config struct {
 	// Enabled says that messages may be sent.
