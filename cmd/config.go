@@ -260,6 +260,7 @@ func problemsDocument(problems config.Problems) *ecmajson.Value {
 			Set("line", ecmajson.NewInt(int64(p.Line))).
 			Set("column", ecmajson.NewInt(int64(p.Column))).
 			Set("pointer", ecmajson.NewString(p.Pointer)).
+			Set("code", ecmajson.NewStringOrNull(p.Code)).
 			Set("message", ecmajson.NewString(p.Message)).
 			Set("hint", ecmajson.NewStringOrNull(p.Hint))
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -65,8 +66,8 @@ func runRoute(a *app, t events.Type, agent string, asJSON bool) error {
 // routeFields are the columns of one route.
 func routeFields(r routing.Route) []string {
 	fields := []string{r.Target.Name, string(r.Target.Channel), routeState(r), r.Why}
-	if more := r.Problem + r.Skip; more != "" {
-		fields = append(fields, more)
+	if why := cmp.Or(r.Problem, r.Skip); why != "" {
+		fields = append(fields, why)
 	}
 	return fields
 }
@@ -90,7 +91,7 @@ func routesDocument(t events.Type, agent string, routes []routing.Route) *ecmajs
 			Set("transport", ecmajson.NewString(string(r.Target.Channel))).
 			Set("state", ecmajson.NewString(routeState(r))).
 			Set("why", ecmajson.NewString(r.Why)).
-			Set("problem", ecmajson.NewStringOrNull(r.Problem+r.Skip))
+			Set("problem", ecmajson.NewStringOrNull(cmp.Or(r.Problem, r.Skip)))
 	}
 	return ecmajson.NewObject().
 		Set("event_type", ecmajson.NewString(string(t))).

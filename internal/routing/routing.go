@@ -101,11 +101,12 @@ func same(a, b delivery.Target) bool {
 // Find returns the agent that a name means: its directory, or else the name in
 // the frontmatter of exactly one. nil means that there is none.
 func (g *Gateway) Find(name string) *Agent {
+	if name == "" {
+		return nil
+	}
 	var titled *Agent
 	for i := range g.Agents {
 		switch a := &g.Agents[i]; {
-		case name == "":
-			return nil
 		case a.Name == name:
 			return a
 		case a.Title == name && titled != nil:
