@@ -87,6 +87,7 @@ func (r *Renderer) Payload(ctx context.Context, s Source, v Vars) ([]byte, error
 // nil blocks the caller sends the built-in message, and if err is not nil, an
 // [*Error], records fallback_body.
 func (r *Renderer) Blocks(ctx context.Context, rule string, v Vars) (blocks []byte, used string, err error) {
+	v.Target.Channel = slackChannel
 	if r.options.TemplatesDir == "" {
 		return nil, "", nil
 	}
