@@ -97,7 +97,7 @@ func TestHostileTemplates(t *testing.T) {
 		"long membership":         "{% set l = range(100000)|list %}{% for i in range(99999) %}{{ -1 in l }}{% endfor %}",
 		"lorem":                   "{{ lipsum(999999) }}",
 		"long lorem":              "{{ lipsum(1, true, 99999, 100001) }}{{ lipsum(99, true, 99999, 100001) }}",
-		"long cycle":              "{% set x = ('x' * 4000000) %}{% for i in range(99) %}{{ x|upper }}{% endfor %}",
+		"long cycle":              "{% set x = ('x' * 1000000) %}{% for i in range(99) %}{{ x|upper }}{% endfor %}",
 		"striptags":               "{% for i in range(99) %}{% set x = ('<!--' * 500000)|striptags %}{% endfor %}",
 		"urlize":                  "{% for i in range(99) %}{% set x = ('(' * 500000)|urlize %}{% endfor %}",
 		"splits":                  "{% for i in range(99) %}{% set x = ('a ' * 500000).split() %}{% endfor %}",
@@ -133,6 +133,61 @@ func TestHostileTemplates(t *testing.T) {
 	}
 }
 
+// Each of these looks at all of a long value and makes little or nothing of it.
+// What it looks at is counted: it ends after few rounds.
+func TestHostileLongValues(t *testing.T) {
+	const values = "{% set s = 'x' * 1000000 %}{% set l = [1] * 100000 %}{% set z = '%' ~ '0' * 1000000 ~ 'd' %}{% set f = '{' ~ '0' * 1000000 ~ '}' %}" +
+		"{% set d = dict.fromkeys(range(20000)) %}{% set t = ('y', 'z') * 50000 %}{% set b = s.encode() %}"
+	for name, expression := range map[string]string{
+		"length":           "s|length",
+		"sequence":         "s is sequence",
+		"last character":   "s[-1]",
+		"character":        "s[700000]",
+		"slice":            "s[-1:]",
+		"equal lists":      "l == l",
+		"unequal lists":    "l != l",
+		"order of lists":   "l < l",
+		"equal text":       "s == s",
+		"texts in lists":   "[s] == [s]",
+		"same text":        "s is sameas s",
+		"printf precision": "'%.1s'|format(s)",
+		"format precision": "'{:.1}'.format(s)",
+		"center":           "s.center(1)",
+		"center filter":    "s|center(1)",
+		"ljust":            "s.ljust(1)",
+		"rjust":            "s.rjust(1)",
+		"zfill":            "s.zfill(1)",
+		"find nowhere":     "s.find('y', 5, 2)",
+		"find":             "s.find('y')",
+		"count":            "s.count('y')",
+		"startswith":       "s.startswith(t)",
+		"endswith":         "s.endswith(s)",
+		"printf flags":     "z % 1",
+		"format field":     "f.format(1)",
+		"hash":             "{1: 1}.get(s)",
+		"equal dicts":      "d == d",
+		"equal views":      "d.keys() == d.keys()",
+		"order of views":   "d.keys() <= d.keys()",
+		"equal bytes":      "b == b",
+		"order of bytes":   "b <= b",
+		"bytes in bytes":   "b in b",
+		"number in bytes":  "1 in b",
+		"maketrans":        "s.maketrans(s, s)",
+		"membership":       "'y' in s",
+		"truncate":         "s|truncate(3)",
+		"maximum":          "l|max",
+		"isdigit":          "s.isalpha()",
+		"wordcount":        "s|wordcount",
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := refuses(t, values+"{% for i in range(100000) %}{% if "+expression+" %}{% endif %}{% endfor %}")
+			if !strings.Contains(err.Message, "steps") {
+				t.Errorf("ended by %v, want the steps", err)
+			}
+		})
+	}
+}
+
 // Compiling takes time that grows with the source and no faster.
 func TestHostileSources(t *testing.T) {
 	var names strings.Builder
@@ -152,7 +207,7 @@ func TestHostileSources(t *testing.T) {
 }
 
 // refuses renders a hostile template and makes sure that a counted budget ends it.
-func refuses(t *testing.T, source string) {
+func refuses(t *testing.T, source string) *Error {
 	t.Helper()
 	still := time.Unix(0, 0)
 	o := Options{
@@ -174,4 +229,5 @@ func refuses(t *testing.T, source string) {
 	if strings.Contains(failed.Message, "long") && !strings.Contains(failed.Message, "bytes") {
 		t.Errorf("ended by the clock: %v", failed)
 	}
+	return failed
 }

@@ -80,7 +80,8 @@ func (c *comparer) down() error {
 // same is "a is b or a == b".
 func (c *comparer) same(a, b Value) (bool, error) {
 	if Is(a, b) {
-		return true, nil
+		text, _ := AsStr(a)
+		return true, c.m.Step(1 + len(text)/textStep)
 	}
 	return c.equal(a, b)
 }
@@ -120,7 +121,7 @@ func (c *comparer) equalContainers(a, b Value) (bool, error) {
 		return ok && x.equal(y), nil
 	case *Bytes:
 		y, ok := b.(*Bytes)
-		return ok && bytes.Equal(x.B, y.B), nil
+		return ok && bytes.Equal(x.B, y.B), c.m.Step(len(x.B) / textStep)
 	case *Undefined:
 		_, ok := b.(*Undefined)
 		return ok, nil
@@ -172,6 +173,9 @@ func (c *comparer) subset(op Op, a, b Value, equal bool) (bool, error) {
 		a, b = b, a
 	}
 	x, y := setItems(a), setItems(b)
+	if err := c.m.Step(len(x) + len(y)); err != nil {
+		return false, err
+	}
 	strict := op == LT || op == GT
 	if len(x) > len(y) || strict && len(x) == len(y) || equal && len(x) != len(y) {
 		return false, nil
@@ -233,7 +237,7 @@ func (c *comparer) orderContainers(op Op, a, b Value) (bool, error) {
 		}
 	case *Bytes:
 		if y, ok := b.(*Bytes); ok {
-			return op.holds(bytes.Compare(x.B, y.B)), nil
+			return op.holds(bytes.Compare(x.B, y.B)), c.m.Step(min(len(x.B), len(y.B)) / textStep)
 		}
 	}
 	if isSetLike(a) && isSetLike(b) {

@@ -46,6 +46,9 @@ func formatText(m *Meter, s, text, typeName string) (string, error) {
 		return "", valueError("'=' alignment not allowed in string format specifier")
 	}
 	if f.precision >= 0 {
+		if err := m.Step(len(s) / textStep); err != nil {
+			return "", err
+		}
 		s = substring(s, 0, f.precision)
 	}
 	return f.pad(m, "", s)

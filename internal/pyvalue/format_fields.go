@@ -56,6 +56,9 @@ func (f *formatFields) fill(text string, nesting int) (string, error) {
 	if nesting < 0 {
 		return "", valueError("Max string recursion exceeded")
 	}
+	if err := f.m.Step(len(text) / 16); err != nil {
+		return "", err
+	}
 	var out []byte
 	r := fieldReader{s: text}
 	for r.s != "" {

@@ -11,7 +11,7 @@ func GetItem(m *Meter, v, key Value) (Value, error) {
 	if u, ok := v.(*Undefined); ok {
 		return nil, u.Err()
 	}
-	n, at, err := indexable(v)
+	n, at, err := indexable(m, v)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +38,9 @@ func keyError(m *Meter, key Value) error {
 	return &Error{Class: "KeyError", Message: text}
 }
 
-// indexable returns the length of a sequence and what gives its items.
-func indexable(v Value) (n int, at func(int) Value, err error) {
+// indexable returns the length of a sequence and what gives its items. The text
+// of a str is gone through for both.
+func indexable(m *Meter, v Value) (n int, at func(int) Value, err error) {
 	switch v := v.(type) {
 	case *List:
 		return len(v.Items), func(i int) Value { return v.Items[i] }, nil
@@ -50,10 +51,10 @@ func indexable(v Value) (n int, at func(int) Value, err error) {
 	case *Bytes:
 		return len(v.B), func(i int) Value { return Int(v.B[i]) }, nil
 	case Markup:
-		return RuneLen(string(v)), func(i int) Value { return Markup(runeAt(string(v), i)) }, nil
+		return RuneLen(string(v)), func(i int) Value { return Markup(runeAt(string(v), i)) }, m.Step(len(v) / textStep)
 	}
 	if s, ok := AsStr(v); ok {
-		return RuneLen(s), func(i int) Value { return Str{s: runeAt(s, i)} }, nil
+		return RuneLen(s), func(i int) Value { return Str{s: runeAt(s, i)} }, m.Step(len(s) / textStep)
 	}
 	return 0, nil, notSubscriptable(v)
 }
@@ -132,7 +133,7 @@ func Slice(m *Meter, v, start, stop, step Value) (Value, error) {
 	case *Dict:
 		return nil, typeError("unhashable type: 'slice'")
 	}
-	n, at, err := indexable(v)
+	n, at, err := indexable(m, v)
 	if err != nil {
 		return nil, err
 	}

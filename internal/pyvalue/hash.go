@@ -102,7 +102,7 @@ func (h *hasher) add(v Value, depth int) error {
 		return h.tuple(v, depth)
 	case *Bytes:
 		_, err := h.Write(v.B)
-		return err
+		return orStep(err, h.m, len(v.B)/textStep)
 	case *Range:
 		h.number(hashOther, uint64(v.Len()))
 	default:

@@ -1,6 +1,7 @@
 package pyvalue
 
 import (
+	"bytes"
 	"math"
 	"strings"
 )
@@ -9,7 +10,7 @@ import (
 // that of an Object's Len.
 func Len(m *Meter, v Value) (int, error) {
 	if s, ok := AsStr(v); ok {
-		return RuneLen(s), nil
+		return RuneLen(s), m.Step(len(s) / textStep)
 	}
 	switch v := v.(type) {
 	case *List:
@@ -234,7 +235,7 @@ func Contains(m *Meter, container, item Value) (bool, error) {
 	case *Range:
 		return c.find(item) >= 0, nil
 	case *Bytes:
-		return c.contains(item)
+		return c.contains(m, item)
 	}
 	return containsIn(m, container, item)
 }
@@ -274,9 +275,12 @@ func (v *DictView) contains(m *Meter, item Value) (bool, error) {
 	return containsIn(m, NewTuple(v.items()...), item)
 }
 
-func (b *Bytes) contains(item Value) (bool, error) {
+func (b *Bytes) contains(m *Meter, item Value) (bool, error) {
+	if err := m.Step(1 + len(b.B)/textStep); err != nil {
+		return false, err
+	}
 	if part, ok := item.(*Bytes); ok {
-		return strings.Contains(string(b.B), string(part.B)), nil
+		return bytes.Contains(b.B, part.B), nil
 	}
 	n, ok := AsInt(item)
 	if !ok {
@@ -285,5 +289,5 @@ func (b *Bytes) contains(item Value) (bool, error) {
 	if n < 0 || n > 255 {
 		return false, valueError("byte must be in range(0, 256)")
 	}
-	return strings.IndexByte(string(b.B), byte(n)) >= 0, nil
+	return bytes.IndexByte(b.B, byte(n)) >= 0, nil
 }

@@ -127,14 +127,17 @@ func searchMethod(name string) (method, bool) {
 // false if they cross.
 func (b *bound) view() (part string, low int, ok bool, err error) {
 	s := b.text()
+	if err := b.m.Step(len(s) / textStep); err != nil {
+		return "", 0, false, err
+	}
 	if b.arg(1) == nil && b.arg(2) == nil {
-		return s, 0, true, b.m.Step(len(s) / textStep)
+		return s, 0, true, nil
 	}
 	low, high, err := b.window(1, RuneLen(s))
 	if err != nil || low > high {
 		return "", 0, false, err
 	}
-	return substring(s, low, high), low, true, b.m.Step(len(s) / textStep)
+	return substring(s, low, high), low, true, nil
 }
 
 func strFind(b *bound, index func(s, sub string) int, must bool) (Value, error) {
@@ -195,6 +198,9 @@ func strAffix(b *bound, has func(s, affix string) bool) (Value, error) {
 		if ok && has(s, affix) {
 			return Bool(true), nil
 		}
+		if err := b.m.Step(1 + min(len(s), len(affix))/textStep); err != nil {
+			return nil, err
+		}
 	}
 	return Bool(false), nil
 }
@@ -241,8 +247,10 @@ func strJustify(b *bound) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := b.text()
-	missing := width - int64(RuneLen(s))
+	s, missing, err := b.missing(width)
+	if err != nil {
+		return nil, err
+	}
 	if missing <= 0 {
 		return b.like(s), nil
 	}
@@ -255,6 +263,12 @@ func strJustify(b *bound) (Value, error) {
 	}
 	out, err := surround(b.m, s, fill, left, missing-left)
 	return b.like(out), err
+}
+
+// missing is self and how many characters it lacks to be of a width.
+func (b *bound) missing(width int64) (string, int64, error) {
+	s := b.text()
+	return s, width - int64(RuneLen(s)), b.m.Step(len(s) / textStep)
 }
 
 func (b *bound) fillCharacter() (string, error) {
@@ -296,8 +310,10 @@ func strZeroFill(b *bound) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := b.text()
-	missing := width - int64(RuneLen(s))
+	s, missing, err := b.missing(width)
+	if err != nil {
+		return nil, err
+	}
 	if missing <= 0 {
 		return b.like(s), nil
 	}

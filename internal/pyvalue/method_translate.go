@@ -24,6 +24,9 @@ func strMakeTrans(b *bound) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := b.m.Step(len(s) / 8); err != nil {
+			return nil, err
+		}
 		texts[i] = Runes(s)
 	}
 	if len(texts[0]) != len(texts[1]) {
@@ -47,6 +50,9 @@ func makeTransFromDict(b *bound) (Value, error) {
 	from, ok := b.args[0].(*Dict)
 	if !ok {
 		return nil, typeError("if you give only one argument to maketrans it must be a dict")
+	}
+	if err := b.m.Step(from.live); err != nil {
+		return nil, err
 	}
 	out := &Dict{}
 	for key, value := range from.All() {

@@ -9,6 +9,9 @@ import (
 // in.
 func printf(m *Meter, format, args Value) (Value, error) {
 	text, _ := AsStr(format)
+	if err := m.Step(len(text) / textStep); err != nil {
+		return nil, err
+	}
 	_, escape := format.(Markup)
 	p := newPrintf(m, text, args, escape)
 	for !p.done() {
@@ -278,6 +281,9 @@ func (p *printfState) text(c conversion, v Value) (string, error) {
 
 func (p *printfState) padded(c conversion, s string) error {
 	if c.precision >= 0 {
+		if err := p.m.Step(len(s) / textStep); err != nil {
+			return err
+		}
 		s = substring(s, 0, c.precision)
 	}
 	f := spec{fill: " ", align: '>', width: c.width}
