@@ -176,7 +176,7 @@ func TestHostileLongValues(t *testing.T) {
 		"membership":       "'y' in s",
 		"truncate":         "s|truncate(3)",
 		"maximum":          "l|max",
-		"isdigit":          "s.isalpha()",
+		"isalpha":          "s.isalpha()",
 		"wordcount":        "s|wordcount",
 	} {
 		t.Run(name, func(t *testing.T) {
