@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/events"
+	"agentxchain/internal/project"
 	"agentxchain/internal/routing"
 	"agentxchain/internal/secret"
 	"agentxchain/internal/slack"
@@ -38,10 +40,12 @@ type Webhook struct {
 	// URL is where events are posted, http or https at a public address. Required.
 	URL string
 	// Name is what rules call it; empty means "default". A webhook of the same
-	// name, in gateway.yaml or from an earlier call, is replaced.
+	// name, in gateway.yaml or from an earlier call, is replaced; one in
+	// agentxchain.json is an error, as rules could not tell the two apart.
 	Name string
 	// Secret signs the body, and Secrets further do so while receivers are
-	// moved from one to the next. None leaves it unsigned.
+	// moved from one to the next. Without any, notifications.webhook_secret of
+	// gateway.yaml signs; without that too the body is unsigned.
 	Secret  string
 	Secrets []string
 	// Events are those that it takes, in either spelling; none means the three
@@ -82,37 +86,58 @@ func (g *Gateway) UseSlackNotifications(s Slack) *Gateway {
 // chained; what is wrong is returned by the first [Gateway.Emit].
 func (g *Gateway) UseWebhookNotifications(w Webhook) *Gateway {
 	return g.configure("UseWebhookNotifications", func() error {
-		if w.Name == "" {
-			w.Name = "default"
-		}
-		c := webhook.Config{
-			Name: w.Name, URL: secret.New(w.URL), Timeout: webhook.GatewayTimeout, PayloadTemplate: w.PayloadTemplate,
-		}
-		for _, s := range append([]string{w.Secret}, w.Secrets...) {
-			if s == "" {
-				continue
-			}
-			if text := webhook.CheckSecret(s); text != "" {
-				return fmt.Errorf("webhook %q: %s", w.Name, text)
-			}
-			c.Secrets = append(c.Secrets, secret.New(s))
-		}
-		if text := webhook.CheckURL(w.URL); text != "" {
-			return fmt.Errorf("webhook %q: %s", w.Name, text)
-		}
-		if len(c.Secrets) == 0 {
-			c.Secrets = g.channels.WebhookSecrets
-		}
-		for _, name := range w.Events {
-			t, err := events.ParseType(name)
-			if err != nil {
-				return fmt.Errorf("webhook %q: %w", w.Name, err)
-			}
-			c.Events = append(c.Events, string(t))
+		w.Name = cmp.Or(w.Name, "default")
+		c, err := g.webhook(w)
+		if err != nil {
+			return fmt.Errorf("webhook %q: %w", w.Name, err)
 		}
 		g.addWebhook(c)
 		return nil
 	})
+}
+
+// webhook checks w and takes it over.
+func (g *Gateway) webhook(w Webhook) (webhook.Config, error) {
+	c := webhook.Config{
+		Name: w.Name, URL: secret.New(w.URL), Timeout: webhook.GatewayTimeout, PayloadTemplate: w.PayloadTemplate,
+	}
+	if slices.ContainsFunc(g.governed.Webhooks, func(h webhook.Config) bool { return h.Name == w.Name }) {
+		return c, fmt.Errorf("%s has a webhook of the same name; rename one of them", project.ConfigName)
+	}
+	if text := webhook.CheckURL(w.URL); text != "" {
+		return c, errors.New(text)
+	}
+	for _, name := range w.Events {
+		t, err := events.ParseType(name)
+		if err != nil {
+			return c, err
+		}
+		c.Events = append(c.Events, string(t))
+	}
+	return c, g.sign(&c, append([]string{w.Secret}, w.Secrets...))
+}
+
+// sign gives c the secrets that are not empty, and webhook_secret when there
+// are none: where that cannot be used, c must not go out unsigned, or signed
+// with the reference in its place.
+func (g *Gateway) sign(c *webhook.Config, secrets []string) error {
+	for _, s := range secrets {
+		if s == "" {
+			continue
+		}
+		if text := webhook.CheckSecret(s); text != "" {
+			return errors.New(text)
+		}
+		c.Secrets = append(c.Secrets, secret.New(s))
+	}
+	if len(c.Secrets) > 0 {
+		return nil
+	}
+	if text := g.channels.SecretProblem; text != "" {
+		return errors.New(text)
+	}
+	c.Secrets, c.Missing = slices.Clone(g.channels.WebhookSecrets), slices.Clone(g.channels.MissingSecret)
+	return nil
 }
 
 func (g *Gateway) addWebhook(c webhook.Config) {

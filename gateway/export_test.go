@@ -11,3 +11,6 @@ import (
 func SendThrough(g *Gateway, t http.RoundTripper) {
 	g.adjust = func(o *pipeline.Options) { o.Public = t }
 }
+
+// SetSecretProblem makes webhook_secret unusable. No file that loads does.
+func SetSecretProblem(g *Gateway, text string) { g.channels.SecretProblem = text }

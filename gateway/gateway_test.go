@@ -25,6 +25,8 @@ type receiver struct {
 	*httptest.Server
 	mu  sync.Mutex
 	got map[string][]string
+	// headers are those of the last request.
+	headers http.Header
 }
 
 func newReceiver(t *testing.T) *receiver {
@@ -37,6 +39,7 @@ func newReceiver(t *testing.T) *receiver {
 		}
 		r.mu.Lock()
 		r.got[req.URL.Path] = append(r.got[req.URL.Path], string(b))
+		r.headers = req.Header
 		r.mu.Unlock()
 		if strings.HasPrefix(req.URL.Path, "/down") {
 			w.Header().Set("Retry-After", "0")
