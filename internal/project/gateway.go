@@ -49,6 +49,8 @@ func Locate(start string) (Place, error) {
 			_, err = Find(start) // words the refusal
 		}
 		return p, err
+	case home == "" && p.GatewayErr != nil: // not the same as that there is none
+		return Place{}, p.GatewayErr
 	case home == "":
 		return Place{}, fmt.Errorf("%w, and there is no %s here", err, GatewayName)
 	}
@@ -57,18 +59,19 @@ func Locate(start string) (Place, error) {
 }
 
 // findGateway looks for gateway.yaml from start up to top, or in start alone
-// when that is empty. home is the folder that it belongs to.
+// when that is empty. home is the folder that it belongs to. Where a folder
+// can't be read the search ends: a file further up must not count in its place.
 func findGateway(start, top string) (home, path string, err error) {
 	at, err := filepath.Abs(start)
 	if err != nil {
 		return "", "", err
 	}
 	for ; ; at = filepath.Dir(at) {
-		if home, path, err = gatewayIn(at); home != "" {
+		if home, path, err = gatewayIn(at); home != "" || err != nil {
 			return home, path, err
 		}
 		if top == "" || at == top || at == filepath.Dir(at) {
-			return "", "", err
+			return "", "", nil
 		}
 	}
 }
@@ -78,7 +81,7 @@ func findGateway(start, top string) (home, path string, err error) {
 func gatewayIn(dir string) (home, path string, err error) {
 	beside, inside := filepath.Join(dir, GatewayName), filepath.Join(dir, workspaceDir, GatewayName)
 	hasBeside, err1 := exists(beside)
-	hasInside, err2 := exists(inside)
+	hasInside, err2 := existsIn(inside)
 	home = dir
 	switch {
 	case hasBeside && hasInside:
@@ -91,6 +94,21 @@ func gatewayIn(dir string) (home, path string, err error) {
 		return home, beside, nil
 	}
 	return "", "", errors.Join(err1, err2)
+}
+
+// existsIn is exists for a path whose folder may be missing or be no folder, which
+// the systems tell in words of their own.
+func existsIn(path string) (bool, error) {
+	dir, err := os.Stat(filepath.Dir(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !dir.IsDir():
+		return false, nil
+	}
+	return exists(path)
 }
 
 func exists(path string) (bool, error) {

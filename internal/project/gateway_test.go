@@ -2,6 +2,7 @@ package project
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ func TestLocate(t *testing.T) {
 		{"gateway below the project", "p/agentxchain.json p/sub/gateway.yaml", "p/sub", "p", "p/sub/gateway.yaml", Run},
 		{"gateway above the project", "gateway.yaml p/agentxchain.json", "p", "p", "", Run},
 		{"gateway alone", "g/gateway.yaml", "g", "g", "g/gateway.yaml", Plain},
+		{"a file called workspace", "p/agentxchain.json p/workspace p/sub/workspace p/gateway.yaml", "p/sub", "p", "p/gateway.yaml", Run},
 		{"its own gateway", "g/gateway.yaml g/h/gateway.yaml", "g/h", "g/h", "g/h/gateway.yaml", Plain},
 		{"gateway below a coordinator", "c/agentxchain-multi.json c/g/gateway.yaml", "c/g", "c/g", "c/g/gateway.yaml", Plain},
 	} {
@@ -54,6 +56,25 @@ func TestLocateRefuses(t *testing.T) {
 	var coordinator *CoordinatorError
 	if _, err := Locate(filepath.Join(dir, "c")); !errors.As(err, &coordinator) {
 		t.Errorf("coordinator: %v", err)
+	}
+}
+
+// A folder that can't be looked into ends the search: the file above it might
+// not be the one that counts. Nor does it say that there is none.
+func TestLocateStopsAtError(t *testing.T) {
+	dir := tree(t, empty("p/agentxchain.json p/gateway.yaml p/sub/x alone/x"))
+	for _, start := range []string{"p/sub", "alone"} {
+		loop := filepath.Join(dir, start, GatewayName)
+		if err := os.Symlink(loop, loop); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Locate(filepath.Join(dir, start))
+		if start == "p/sub" && err == nil {
+			err = p.GatewayErr
+		}
+		if err == nil || errors.Is(err, ErrNotFound) || p.Gateway != "" || !strings.Contains(err.Error(), loop) {
+			t.Errorf("%s: %+v, %v", start, p, err)
+		}
 	}
 }
 
