@@ -19,7 +19,7 @@ import (
 // DefaultChannel is where Slack messages go when nothing else is said.
 const DefaultChannel = "#agent-alerts"
 
-// ErrStarted says that a gateway was to be configured after its first event.
+// ErrStarted says that a gateway was to be configured after its first event or its end.
 var ErrStarted = errors.New("cannot configure notifications after the gateway has started")
 
 // Slack configures [Gateway.UseSlackNotifications].
@@ -161,7 +161,7 @@ func (g *Gateway) configure(call string, f func() error) *Gateway {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := ErrStarted
-	if g.pipeline == nil {
+	if g.pipeline == nil && !g.closed {
 		err = f()
 	}
 	if err != nil {

@@ -75,7 +75,8 @@ type Result struct {
 
 // Emit sends an event to every target that is to have it, and returns when
 // each was delivered or given up for now; what is undelivered can be sent
-// again with `agentxchain notify retry`. Every attempt is on record in
+// again with `agentxchain notify retry`. It takes at most [Options.Deadline],
+// and less when ctx ends before. Every attempt is on record in
 // .agentxchain/notification-audit.jsonl. That a target could not be reached is
 // no error, but a part of the result. The error says what was configured
 // wrongly, or that the record could not be written; then the result is valid
@@ -85,6 +86,9 @@ func (g *Gateway) Emit(ctx context.Context, e Event) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	defer g.running.Done()
+	ctx, cancel := context.WithTimeout(ctx, g.options.Deadline)
+	defer cancel()
 	event, err := g.mint(e)
 	if err != nil {
 		return Result{}, err
@@ -97,16 +101,28 @@ func (g *Gateway) Emit(ctx context.Context, e Event) (Result, error) {
 	return result(report), report.Err
 }
 
-// start makes the pipeline, once.
+// start returns the pipeline, which the first call makes. Without an error the
+// caller counts as running, and has to say when it is done.
 func (g *Gateway) start() (*pipeline.Pipeline, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.problems) > 0 {
+	switch {
+	case g.closed:
+		return nil, ErrClosed
+	case len(g.problems) > 0:
 		return nil, errors.Join(g.problems...)
+	case g.pipeline == nil:
+		p, err := g.open()
+		if err != nil {
+			return nil, err
+		}
+		g.pipeline = p
 	}
-	if g.pipeline != nil {
-		return g.pipeline, nil
-	}
+	g.running.Add(1)
+	return g.pipeline, nil
+}
+
+func (g *Gateway) open() (*pipeline.Pipeline, error) {
 	o := pipeline.Options{
 		Root: g.root, Governed: g.governed.Webhooks, LookupEnv: g.env.Lookup, Channels: &g.channels,
 		Getenv: os.Getenv, Version: "go", Now: g.options.Now,
@@ -114,12 +130,7 @@ func (g *Gateway) start() (*pipeline.Pipeline, error) {
 	if g.adjust != nil {
 		g.adjust(&o)
 	}
-	p, err := pipeline.New(o)
-	if err != nil {
-		return nil, err
-	}
-	g.pipeline = p
-	return p, nil
+	return pipeline.New(o)
 }
 
 func (g *Gateway) mint(e Event) (events.Event, error) {
@@ -160,15 +171,20 @@ func result(r queue.Report) Result {
 	return out
 }
 
-// Close gives up what the gateway holds. It sends nothing any more afterwards.
+// Close refuses further events with [ErrClosed], waits for the calls of
+// [Gateway.Emit] that run, and gives up what the gateway holds; the error says
+// what could not be. To wait less, end the contexts of those calls first.
+// Options.Warn must not call it. Only the first call does anything.
 func (g *Gateway) Close() error {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.pipeline == nil {
+	p := g.pipeline
+	g.closed, g.pipeline = true, nil
+	g.mu.Unlock()
+	// Their claims are the pipeline's: without them what they deliver could
+	// not be taken from the store, and would be told as left by the dead.
+	g.running.Wait()
+	if p == nil {
 		return nil
 	}
-	err := g.pipeline.Close()
-	g.pipeline = nil
-	g.problems = append(g.problems, errors.New("the gateway is closed"))
-	return err
+	return p.Close()
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"runtime"
 
 	"agentxchain/internal/pipeline"
 )
@@ -14,3 +15,12 @@ func SendThrough(g *Gateway, t http.RoundTripper) {
 
 // SetSecretProblem makes webhook_secret unusable. No file that loads does.
 func SetSecretProblem(g *Gateway, text string) { g.channels.SecretProblem = text }
+
+// AwaitClosing returns when a call of Close has begun to refuse events.
+func AwaitClosing(g *Gateway) {
+	for closed := false; !closed; runtime.Gosched() {
+		g.mu.Lock()
+		closed = g.closed
+		g.mu.Unlock()
+	}
+}

@@ -13,6 +13,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,17 +25,31 @@ import (
 	"agentxchain/internal/project"
 )
 
+// DefaultDeadline is the longest that one Emit tries when nothing else is said,
+// as it is for the command.
+const DefaultDeadline = 35 * time.Second
+
+// ErrClosed says that an event came after [Gateway.Close].
+var ErrClosed = errors.New("the gateway is closed")
+
 // Options are what a [Gateway] is made of. The zero value is the current folder.
 type Options struct {
-	// Dir is the folder of the project; empty means the current one. A
-	// gateway.yaml is looked for from there upwards, and evidence is kept in
-	// .agentxchain/ of the folder found, or of Dir when there is none.
+	// Dir is the folder of the project; empty means the current one. When it
+	// lies in a governed project, one with an agentxchain.json, a gateway.yaml
+	// is looked for from Dir up to there, and evidence is kept in .agentxchain/
+	// of the project. Otherwise both are in Dir itself (the file also in
+	// workspace/ of it), and nothing above it counts.
 	Dir string
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
 	// Warn is told, one line at a time and without secrets, what is wrong with
 	// the configuration or a template and stops nothing; nil tells nobody.
+	// Calls of Emit that run side by side call it side by side.
 	Warn func(message string)
+	// Deadline is the longest that one Emit tries, waits for receivers that
+	// ask for patience included; 0 means [DefaultDeadline], less is an error.
+	// What it has not delivered by then is kept for a retry.
+	Deadline time.Duration
 }
 
 // Gateway is a set of channels. It is safe for concurrent use after it was
@@ -53,6 +68,9 @@ type Gateway struct {
 	problems []error
 	// pipeline is made by the first Emit; from then on the configuration stands.
 	pipeline *pipeline.Pipeline
+	closed   bool
+	// running counts the calls of Emit; it grows only under mu, and not after closed.
+	running sync.WaitGroup
 }
 
 // New returns a gateway with what the folder's configuration says. The error
@@ -63,6 +81,12 @@ func New(o Options) (*Gateway, error) {
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
+	}
+	switch {
+	case o.Deadline < 0:
+		return nil, fmt.Errorf("Options.Deadline is %s; it can't be negative", o.Deadline)
+	case o.Deadline == 0:
+		o.Deadline = DefaultDeadline
 	}
 	g := &Gateway{options: o, governed: &config.Config{}}
 	g.channels.Routing.File = project.GatewayName

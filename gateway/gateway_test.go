@@ -41,9 +41,13 @@ func newReceiver(t *testing.T) *receiver {
 		r.got[req.URL.Path] = append(r.got[req.URL.Path], string(b))
 		r.headers = req.Header
 		r.mu.Unlock()
-		if strings.HasPrefix(req.URL.Path, "/down") {
+		switch {
+		case strings.HasPrefix(req.URL.Path, "/down"):
 			w.Header().Set("Retry-After", "0")
 			w.WriteHeader(http.StatusServiceUnavailable)
+		case strings.HasPrefix(req.URL.Path, "/later"):
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
 		}
 		_, _ = io.WriteString(w, `{"ok":true,"ts":"1.1","channel":"C1"}`)
 	}))
