@@ -29,7 +29,8 @@ const (
 type Event struct {
 	// Type is required.
 	Type Type
-	// Agent is the agent's directory name, whose rules apply.
+	// Agent is the agent's directory name, whose rules apply. They need a
+	// gateway.yaml in the project, which may be empty.
 	Agent string
 	// ExecutionID and SessionID identify the run and the conversation.
 	ExecutionID, SessionID string

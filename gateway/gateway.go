@@ -7,7 +7,9 @@
 // package is another door.
 //
 // A gateway.yaml in the folder counts as well. What the code configures is
-// added to it, and wins where both use a name. Webhooks and Slack can only be
+// added to it, and wins where both use a name. The rules of agents, in the
+// AGENT.md of workspace/agents/, count only where there is a gateway.yaml for
+// them to belong to; it may be empty. Webhooks and Slack can only be
 // at public addresses; nothing switches that off.
 package gateway
 

@@ -143,6 +143,39 @@ func TestCodeAndFile(t *testing.T) {
 	}
 }
 
+// The rules of agents need a gateway.yaml to belong to, be it empty.
+func TestRulesOfAgents(t *testing.T) {
+	for name, c := range map[string]struct {
+		file string
+		want map[string]int
+	}{
+		"no gateway.yaml":     {"", map[string]int{"/other": 1, "/ruled": 1}},
+		"an empty one":        {"gateway.yaml", map[string]int{"/other": 0, "/ruled": 1}},
+		"empty, in workspace": {"workspace/gateway.yaml", map[string]int{"/other": 0, "/ruled": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t)
+			dir := t.TempDir()
+			if c.file != "" {
+				write(t, filepath.Join(dir, c.file), "")
+			}
+			write(t, filepath.Join(dir, "workspace/agents/a/AGENT.md"), "---\nnotifications:\n  on_error:\n    - {channel: webhook, target: ruled}\n---\nHello.\n")
+			gw := open(t, dir).
+				UseWebhookNotifications(gateway.Webhook{URL: r.URL + "/other", Name: "other", Secret: "y"}).
+				UseWebhookNotifications(gateway.Webhook{URL: r.URL + "/ruled", Name: "ruled", Secret: "y"})
+			result, err := gw.Emit(t.Context(), gateway.Event{Type: gateway.OnError, Agent: "a", ExecutionID: "e"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for path, want := range c.want {
+				if got := len(r.got[path]); got != want {
+					t.Errorf("%s got %d events, want %d: %+v", path, got, want, result.Outcomes)
+				}
+			}
+		})
+	}
+}
+
 // A receiver that is down is tried three times, and kept for a retry.
 func TestThreeAttempts(t *testing.T) {
 	r := newReceiver(t)

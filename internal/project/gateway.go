@@ -33,7 +33,8 @@ type Place struct {
 // governed project only start itself is looked at, which then is the root: a
 // file that somebody left in a folder above, such as the system's temporary
 // one, must not decide where events go. The error is [ErrNotFound] when there
-// is neither, and a [*CoordinatorError] when a coordinator workspace is nearest.
+// is neither, a [*CoordinatorError] when a coordinator workspace is nearest, or
+// why a folder could not be looked into.
 func Locate(start string) (Place, error) {
 	root, err := FindAny(start)
 	alone := errors.Is(err, ErrNotFound)
