@@ -22,7 +22,7 @@ type Budget struct {
 	// item. Default 4 MiB.
 	StringBytes int
 	// TotalBytes is how much all operations together may produce, whether it
-	// is still in use or not. Default 32 MiB.
+	// is still in use or not. Default 24 MiB.
 	TotalBytes int64
 	// Depth is how deep the source may nest, how deep calls of macros and
 	// blocks, includes, parents and recursive loops may nest when rendering,
@@ -40,7 +40,7 @@ func (b Budget) withDefaults() Budget {
 	b.Steps = orDefault(b.Steps, 1_000_000)
 	b.OutputBytes = orDefault(b.OutputBytes, 4<<20)
 	b.StringBytes = orDefault(b.StringBytes, 4<<20)
-	b.TotalBytes = orDefault(b.TotalBytes, 32<<20)
+	b.TotalBytes = orDefault(b.TotalBytes, 24<<20)
 	b.Depth = orDefault(b.Depth, 100)
 	b.Time = orDefault(b.Time, 2*time.Second)
 	b.SourceBytes = orDefault(b.SourceBytes, 256<<10)
