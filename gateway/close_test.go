@@ -82,7 +82,7 @@ func TestCloseWaits(t *testing.T) {
 	for range n {
 		<-h.entered
 	}
-	closed := make(chan error)
+	closed := make(chan error, 1)
 	go func() { closed <- gw.Close() }()
 	gateway.AwaitClosing(gw)
 	if _, err := gw.Emit(t.Context(), e); !errors.Is(err, gateway.ErrClosed) {
@@ -91,6 +91,7 @@ func TestCloseWaits(t *testing.T) {
 	select {
 	case err := <-closed:
 		t.Errorf("Close did not wait: %v", err)
+		closed <- nil
 	default:
 	}
 	close(h.release)
