@@ -46,6 +46,10 @@ const (
 	Discarded Status = "discarded"
 )
 
+// Final reports whether a delivery in this state is never attempted again by
+// itself nor by hand.
+func (s Status) Final() bool { return s == Delivered || s == Discarded }
+
 // Delivery is one event on its way to one target.
 type Delivery struct {
 	// ID identifies the delivery in its store.
@@ -54,6 +58,16 @@ type Delivery struct {
 	Event events.Event
 	// Target is where it goes.
 	Target Target
+	// Agent is whose event it is: an agent's name, the role of a governed
+	// event, or empty.
+	Agent string
+	// ExecutionID is the run of Agent Gateway that ended, or the governed run;
+	// empty when there is none.
+	ExecutionID string
+	// Label is what people know the target by, free of secrets: the name of a
+	// webhook, a Slack channel, or the URL of a rule as [StoredTarget] cuts it.
+	// Empty means Target.Name.
+	Label string
 	// ContentType and Body are what is sent, byte for byte, at every attempt.
 	ContentType string
 	Body        []byte
@@ -74,6 +88,25 @@ type Delivery struct {
 	// LastReason and LastMessage describe the most recent attempt; empty before the first.
 	LastReason  Reason
 	LastMessage string
+	// Tries are the attempts made since the delivery was claimed which its
+	// store has not been told of yet. A store that keeps attempts writes them
+	// in Begin and Finish; none ever gives them back.
+	Tries []Try
+}
+
+// LabelOrName is what people know the target by.
+func (d Delivery) LabelOrName() string {
+	if d.Label == "" {
+		return d.Target.Name
+	}
+	return d.Label
+}
+
+// Bound reports whether only processes of the project that the delivery came
+// from may send it: a governed event never leaves through somebody else's
+// configuration (design, "Whose audit file, in a fleet").
+func (d Delivery) Bound() bool {
+	return events.Type(d.Event.Type).Family() == events.Governed
 }
 
 // Result is the outcome of one attempt. Its zero value is a failure. Message
@@ -91,6 +124,8 @@ type Result struct {
 	Reason Reason
 	// Phase is how far the attempt came.
 	Phase Phase
+	// Address is the IP address and port that were dialled, empty when none was.
+	Address string
 	// Retry says that another attempt could help.
 	Retry bool
 	// RetryAfter is what the receiver asked for; 0 when it did not ask.

@@ -25,4 +25,10 @@ var (
 	ErrLost = errors.New("the delivery is not claimed by this process")
 	// ErrExists: the store already has the event.
 	ErrExists = errors.New("the event is already stored")
+	// ErrDone: the delivery was delivered or discarded, so nothing is left to try.
+	ErrDone = errors.New("the delivery is done")
+	// ErrBodyless: what was sent is not known here, so it can't be sent again.
+	ErrBodyless = errors.New("the bytes that were sent are not known here")
+	// ErrKeyReused: an idempotency key came with another request than before.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
 )

@@ -126,6 +126,23 @@ func Agent(e events.Event) string {
 	return envelope.Turn.Role
 }
 
+// ExecutionID returns the run of Agent Gateway that ended with e, or the
+// governed run; empty when there is none.
+func ExecutionID(e events.Event) string {
+	if e.Agent != nil {
+		return e.Agent.ExecutionID
+	}
+	return e.RunID
+}
+
+// label is what people know the target of r by.
+func label(r routing.Route) string {
+	if r.Rule != nil && !r.Rule.URL.IsZero() {
+		return delivery.StoredTarget(r.Rule.URL.Reveal())
+	}
+	return r.Target.Name
+}
+
 // Messages makes what the targets of routes are sent. Routes that skip make
 // none, routes with a problem make one that is going to fail with it. The
 // warnings say, free of values, why a template gave no body.
@@ -145,7 +162,7 @@ func (d *Dispatcher) Messages(ctx context.Context, e events.Event, routes []rout
 
 func (d *Dispatcher) message(ctx context.Context, e events.Event, r routing.Route) (m queue.Message, warning error) {
 	m = queue.Message{
-		Target: r.Target, ContentType: contentType,
+		Target: r.Target, Agent: Agent(e), ExecutionID: ExecutionID(e), Label: label(r), ContentType: contentType,
 		Attempts: channelAttempts, ExpiresAt: e.EmittedAt.Add(agentMaxAge),
 	}
 	if e.Agent == nil {

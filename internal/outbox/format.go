@@ -3,6 +3,7 @@ package outbox
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,9 @@ type line struct {
 	File        text      `json:"file"`
 	Channel     text      `json:"channel"`
 	Name        text      `json:"name"`
+	Agent       text      `json:"agent,omitempty"`
+	ExecutionID text      `json:"execution_id,omitempty"`
+	Label       text      `json:"label,omitempty"`
 	ContentType text      `json:"content_type"`
 	Attempt     int       `json:"attempt"`
 	State       text      `json:"state"`
@@ -106,9 +110,13 @@ func encode(in intent) ([]byte, error) {
 	for _, d := range in.Deliveries {
 		e := line{
 			ID: text(d.ID), File: text(d.Target.File), Channel: text(d.Target.Channel), Name: text(d.Target.Name),
+			Agent: text(d.Agent), ExecutionID: text(d.ExecutionID),
 			ContentType: text(d.ContentType), Attempt: d.Attempts, State: text(d.Status),
 			NextAt: utc(d.NextAt), RetryUntil: utc(d.ExpiresAt), Reason: text(d.LastReason), Message: text(d.LastMessage),
 			Fallback: d.FallbackBody, Unmade: d.Unmade,
+		}
+		if d.Label != d.Target.Name {
+			e.Label = text(d.Label)
 		}
 		if !bytes.Equal(d.Body, event.Body) {
 			n := len(d.Body)
@@ -238,6 +246,9 @@ func (h header) intent() intent {
 		d := delivery.Delivery{
 			ID:           string(e.ID),
 			Target:       delivery.Target{File: string(e.File), Channel: delivery.Channel(e.Channel), Name: string(e.Name)},
+			Agent:        string(e.Agent),
+			ExecutionID:  string(e.ExecutionID),
+			Label:        cmp.Or(string(e.Label), string(e.Name)),
 			ContentType:  string(e.ContentType),
 			Status:       delivery.Status(e.State),
 			Attempts:     e.Attempt,

@@ -89,6 +89,19 @@ func (o *Outbox) Begin(_ context.Context, in delivery.Intent) error {
 	return o.write(h, next)
 }
 
+// Held reports whether this outbox has a claim on a delivery, which then lasts
+// until it is finished.
+func (o *Outbox) Held(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, h := range o.held {
+		if h.open[id] {
+			return true
+		}
+	}
+	return false
+}
+
 // Finish gives claimed deliveries back as they now stand. Those that are
 // Delivered or Discarded leave the outbox; one that is still Sending is an
 // orphan from now on. The error is [delivery.ErrLost] for what is not

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -49,9 +48,10 @@ func (q *Queue) Submit(ctx context.Context, ev events.Event, messages []Message)
 		return b, nil
 	}
 	now := q.opts.Now().UTC()
-	for i, m := range messages {
+	for _, m := range messages {
 		d := delivery.Delivery{
-			ID: ev.ID + "." + strconv.Itoa(i+1), Event: ev, Target: m.Target,
+			ID: delivery.NewID(ev, m.Target), Event: ev, Target: m.Target,
+			Agent: m.Agent, ExecutionID: m.ExecutionID, Label: m.Label,
 			ContentType: m.ContentType, Body: m.Body, FallbackBody: m.FallbackBody, Unmade: m.Unmade,
 			Status: delivery.Sending, Attempts: 1, NextAt: now, ExpiresAt: m.ExpiresAt,
 		}
@@ -137,6 +137,7 @@ func (q *Queue) attempt(ctx context.Context, c *course) bool {
 	a := delivery.Attempt{Delivery: c.d, Number: c.d.Attempts, At: q.opts.Now().UTC()}
 	a.Result = q.send(ctx, c.d)
 	c.made = append(c.made, a)
+	c.d.Tries = append(c.d.Tries, delivery.Try{Number: a.Number, At: a.At, Result: a.Result})
 	if c.err = q.record(ctx, a); c.err != nil {
 		c.unrecorded = append(c.unrecorded, a)
 		return false

@@ -79,6 +79,10 @@ type Keeper interface {
 	// orphan. The error is [delivery.ErrLost] for those not claimed. After
 	// another error they are orphans.
 	Finish(ctx context.Context, ds ...delivery.Delivery) error
+	// Held reports whether the claim on a delivery certainly still stands. It
+	// asks no disk: it is called right before the first byte leaves. A store
+	// whose claims end by time says no in good time before the end.
+	Held(id string) bool
 }
 
 // Backlog gives out what other processes left. Each method claims what it
@@ -158,6 +162,8 @@ func New(o Options) *Queue {
 type Message struct {
 	// Target is where it goes.
 	Target delivery.Target
+	// Agent, ExecutionID and Label are those of [delivery.Delivery].
+	Agent, ExecutionID, Label string
 	// ContentType and Body are sent byte for byte at every attempt. A nil Body
 	// means the event's own bytes.
 	ContentType string

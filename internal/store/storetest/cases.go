@@ -83,6 +83,7 @@ func testSameBytes(t *testing.T, h Harness) {
 			d := &in.Deliveries[j]
 			d.Event.Body = []byte("envelope " + s)
 			d.Event.RunID, d.Target.Name, d.Target.File, d.ContentType = s, s, s, s
+			d.Agent, d.ExecutionID, d.Label = s, s, "label "+s
 			d.LastReason, d.LastMessage = delivery.Reason(s), s
 			d.FallbackBody, d.Unmade = j%2 == 1, j%3 == 1
 			d.Event.EmittedAt = begin.Add(123 * time.Millisecond)
@@ -171,10 +172,16 @@ func testFencing(t *testing.T, h Harness) {
 	done := as(delivery.Delivered, in.Deliveries...)
 	failed := as(delivery.Failed, in.Deliveries...)
 	ok(t, a.Add(ctx, in))
+	if !a.Held(in.Deliveries[0].ID) || b.Held(in.Deliveries[0].ID) {
+		t.Error("not held by its owner alone")
+	}
 	wantErr(t, "finish by another owner", b.Finish(ctx, done...), delivery.ErrLost)
 	wantErr(t, "begin by another owner", b.Begin(ctx, in), delivery.ErrLost)
 	wantListed(t, b, in.Deliveries...)
 	ok(t, a.Finish(ctx, failed...))
+	if a.Held(in.Deliveries[0].ID) {
+		t.Error("held after it was finished")
+	}
 	wantErr(t, "finish again", a.Finish(ctx, done...), delivery.ErrLost)
 	wantErr(t, "begin after finish", a.Begin(ctx, in), delivery.ErrLost)
 	wantListed(t, b, failed...)

@@ -119,6 +119,9 @@ func intent(event string, n int) delivery.Intent {
 		d := delivery.Delivery{
 			ID:          fmt.Sprintf("%s.%d", event, i+1),
 			Target:      delivery.Target{File: "agentxchain.json", Channel: delivery.Webhook, Name: fmt.Sprintf("hook%d", i+1)},
+			Agent:       "builder",
+			ExecutionID: "run_1",
+			Label:       fmt.Sprintf("hook%d", i+1),
 			ContentType: "application/json",
 			Status:      delivery.Sending,
 			Attempts:    1,
