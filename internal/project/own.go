@@ -30,7 +30,10 @@ func (r Root) OwnDir() (string, error) {
 }
 
 // OwnPath is where [Root.OwnDir] lies, whether it exists or not.
-func (r Root) OwnPath() string { return filepath.Join(r.Dir, filepath.FromSlash(ownDir)) }
+func (r Root) OwnPath() string { return r.path(ownDir) }
+
+// path is the place of a name that has slashes and is relative to the root.
+func (r Root) path(name string) string { return filepath.Join(r.Dir, filepath.FromSlash(name)) }
 
 func (r Root) makeOwnDir() error {
 	root, err := os.OpenRoot(r.Dir)

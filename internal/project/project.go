@@ -1,6 +1,7 @@
 // Package project is the governed folder: where it is, its .env, its state and
 // the folder of our own files in it. It reads what belongs to the Node CLI and
-// writes only below .agentxchain/notify/.
+// writes below .agentxchain/notify/ and, because both programs keep it, the
+// list of reminders.
 package project
 
 import (
@@ -129,7 +130,7 @@ func (r Root) AuditFile() string {
 }
 
 // RemindersFile is the path of the list of reminders sent, shared with the Node CLI.
-func (r Root) RemindersFile() string { return filepath.Join(r.Dir, governedDir, "sla-reminders.json") }
+func (r Root) RemindersFile() string { return filepath.Join(r.Dir, governedDir, remindersName) }
 
 // ReadConfig returns the bytes of the file that marks the root. A file that is
 // not regular, or larger than 16 MiB, is an error.

@@ -5,9 +5,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"agentxchain/internal/ecmajson"
 )
+
+// readFile reads a file of the project without leaving it by a symbolic link.
+// name has slashes and is relative to the root.
+func (r Root) readFile(name string, limit int64) ([]byte, error) {
+	dir, err := os.OpenRoot(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return readFile(dir.FS(), name, r.path(name), limit)
+}
 
 // readFile reads a regular file of at most limit bytes. shown is its name in
 // errors. Anything else that may stand there is refused before it is opened:

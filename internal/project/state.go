@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"agentxchain/internal/ecmajson"
 )
@@ -55,14 +54,8 @@ func ReadState(root Root) (State, error) {
 	return r.state(), r.err
 }
 
-// readState reads the file without leaving the project by a symbolic link.
 func readState(root Root) ([]byte, error) {
-	dir, err := os.OpenRoot(root.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return readFile(dir.FS(), governedDir+"/"+stateName, root.StateFile(), maxState)
+	return root.readFile(governedDir+"/"+stateName, maxState)
 }
 
 // stateReader takes the fields out of a state and keeps every complaint.
