@@ -155,6 +155,7 @@ func reminderFields() []field {
 		{name: "from_phase", kind: ecmajson.String, optional: true},
 		{name: "to_phase", kind: ecmajson.String, optional: true},
 		{name: "gate", kind: ecmajson.String, optional: true},
+		{name: "first_seen_at", kind: ecmajson.String, optional: true},
 	}
 }
 
