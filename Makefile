@@ -42,6 +42,12 @@ compiler:
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; } || echo 'make: apt could not' >&2; \
 	fi
 
+# Tests start a PostgreSQL and a browser of their own. Where these are missing
+# and cannot be installed, the tests that need them skip, each with that reason.
+.PHONY: servers
+servers:
+	@tools/servers || true
+
 # -v, because rows of the acceptance table print how many cases they ran, and
 # go test shows that of a passing package only then. grep takes out the noise:
 # what stays is what tests print and skip, what fails, the seed of the shuffle
@@ -49,7 +55,7 @@ compiler:
 # -p 1, because several packages fill the disk's queue on purpose, and beside
 # each other they make the audit wait longer for its lock than it may.
 .PHONY: test
-test: compiler ## Run every test, under the race detector
+test: compiler servers ## Run every test, under the race detector
 	@set -o pipefail; race=-race; export CGO_ENABLED=1; \
 	tools/has-cc || { race=; CGO_ENABLED=0; echo 'make: NO RACE DETECTOR: there is no working C compiler, so tests run without -race' >&2; }; \
 	go test $$race -p 1 -v -shuffle=on -timeout=15m $(PKG) 2>&1 \
