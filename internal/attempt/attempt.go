@@ -10,9 +10,11 @@ package attempt
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"time"
@@ -37,8 +39,12 @@ type Answer struct {
 	Cut bool
 }
 
-// errTimeout is the cause of a context that the attempt's own limit ended.
-var errTimeout = errors.New("timeout")
+var (
+	// errTimeout is the cause of a context that the attempt's own limit ended.
+	errTimeout = errors.New("timeout")
+	// errGate is the cause of a context that the gate ended.
+	errGate = errors.New("the gate is closed")
+)
 
 // Do sends req through transport, reads the answer within limit and returns
 // what judge says of it, with the phase and the duration filled in; the
@@ -50,6 +56,10 @@ var errTimeout = errors.New("timeout")
 // before it, such as reading the certificates of authorities, is not charged
 // to the receiver; that work has the same limit once more. The end of ctx is
 // an interruption, never a timeout.
+//
+// The gate of ctx ([delivery.WithGate]) is asked before the first byte of the
+// request. When it is closed nothing of it is written, and the attempt ends as
+// an interruption in a phase before [delivery.PhaseWrite].
 func Do(ctx context.Context, transport http.RoundTripper, req *http.Request, limit time.Duration, judge func(Answer) delivery.Result) delivery.Result {
 	return DoUpTo(ctx, MaxAnswerBytes, transport, req, limit, judge)
 }
@@ -68,13 +78,61 @@ func DoUpTo(ctx context.Context, bytes int64, transport http.RoundTripper, req *
 		start = time.Now()
 		timer.Reset(limit)
 	}
+	guard(trace, func() bool { return delivery.GateOpen(ctx) }, func() { cancel(errGate) })
 	res, err := exchange(bytes, transport, req.WithContext(httptrace.WithClientTrace(ctx, trace)), judge)
 	if err != nil {
 		res = failed(context.Cause(ctx), err, limit, at.phase())
 	}
-	res.Phase = at.phase()
+	res.Phase, res.Address = at.phase(), at.addressOf(res)
+	if errors.Is(context.Cause(ctx), errGate) {
+		res.Phase = delivery.PhaseConnect // nothing was written
+	}
 	res.Duration = time.Since(start)
 	return res
+}
+
+// guard has the gate asked before anything of the request is written. open
+// asks it, stop ends the attempt.
+//
+// The hooks of net/http tell two moments. GotConn comes before the request is
+// handed to the connection: HTTP/2 looks at the context once more after it,
+// before its first frame. HTTP/1 does not, but it reports its first header
+// field from the goroutine that writes, while the beginning of the request is
+// still in the connection's buffer of 4 KB; closing the connection there leaves
+// nothing to flush it to. The body is no such place: before a reader that it
+// does not know, net/http sends the header first.
+func guard(trace *httptrace.ClientTrace, open func() bool, stop func()) {
+	// The hooks of one connection are called one after the other.
+	var conn net.Conn // whose first header field is still to come
+	shut := false
+	ask := func() bool {
+		if shut = shut || !open(); shut {
+			stop()
+		}
+		return !shut
+	}
+	gotConn := trace.GotConn
+	trace.GotConn = func(info httptrace.GotConnInfo) {
+		gotConn(info)
+		if ask(); !multiplexed(info.Conn) {
+			conn = info.Conn
+		}
+	}
+	trace.WroteHeaderField = func(string, []string) {
+		if conn == nil {
+			return
+		}
+		if !ask() {
+			_ = conn.Close() // how it ends does not matter any more
+		}
+		conn = nil
+	}
+}
+
+// multiplexed reports whether other requests use the connection too.
+func multiplexed(conn net.Conn) bool {
+	c, ok := conn.(*tls.Conn)
+	return ok && c.ConnectionState().NegotiatedProtocol == "h2"
 }
 
 // exchange sends the request and has the answer judged. A body that breaks off
@@ -101,6 +159,8 @@ func exchange(bytes int64, transport http.RoundTripper, req *http.Request, judge
 // if it did.
 func failed(cause, err error, limit time.Duration, phase delivery.Phase) delivery.Result {
 	switch {
+	case errors.Is(cause, errGate):
+		return Failure(delivery.ReasonInterrupted, "The claim on the delivery ended before it was sent")
 	case errors.Is(cause, errTimeout):
 		res := Failure(delivery.ReasonTimeout, fmt.Sprintf("Timed out after %dms", limit.Milliseconds()))
 		res.TimedOut = true

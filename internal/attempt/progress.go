@@ -9,7 +9,11 @@ import (
 
 // progress is how far an attempt came. The transport reports from goroutines
 // of its own, some of them late, so it only ever goes forward.
-type progress struct{ step atomic.Int32 }
+type progress struct {
+	step atomic.Int32
+	// address is the last one dialled, or that of the connection in use.
+	address atomic.Pointer[string]
+}
 
 // steps are the phases in order; an attempt begins at the first.
 var steps = [...]delivery.Phase{
@@ -35,9 +39,18 @@ func (p *progress) reach(phase delivery.Phase) {
 // seen something.
 func (p *progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		ConnectStart:         func(string, string) { p.reach(delivery.PhaseConnect) },
-		TLSHandshakeStart:    func() { p.reach(delivery.PhaseTLS) },
-		GotConn:              func(httptrace.GotConnInfo) { p.reach(delivery.PhaseWrite) },
+		ConnectStart: func(_, addr string) {
+			p.address.Store(&addr)
+			p.reach(delivery.PhaseConnect)
+		},
+		TLSHandshakeStart: func() { p.reach(delivery.PhaseTLS) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			if info.Conn != nil {
+				addr := info.Conn.RemoteAddr().String()
+				p.address.Store(&addr)
+			}
+			p.reach(delivery.PhaseWrite)
+		},
 		GotFirstResponseByte: func() { p.reach(delivery.PhaseRead) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			if info.Err == nil {
@@ -45,4 +58,14 @@ func (p *progress) trace() *httptrace.ClientTrace {
 			}
 		},
 	}
+}
+
+// addressOf returns the address that the attempt which ended as r dialled. One
+// that the guard refused was not dialled.
+func (p *progress) addressOf(r delivery.Result) string {
+	addr := p.address.Load()
+	if addr == nil || r.Reason == delivery.ReasonBlocked {
+		return ""
+	}
+	return *addr
 }

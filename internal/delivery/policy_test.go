@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,45 @@ func TestPolicyNext(t *testing.T) {
 	}
 }
 
+// The schedule of a process that stays, without jitter and with it.
+func TestDefaultSchedule(t *testing.T) {
+	p := delivery.DefaultSchedule()
+	begin := now
+	p.NotAfter = begin.Add(72 * time.Hour)
+	var waits []time.Duration
+	at := begin
+	for n := 1; ; n++ {
+		if next, _ := p.Next(n, delivery.Result{Retry: true}, at, fraction(0)); next.After(at) {
+			t.Fatalf("attempt %d: full jitter begins at no wait, not at %v", n, next.Sub(at))
+		}
+		next, ok := p.Next(n, delivery.Result{Retry: true}, at, fraction(1))
+		if !ok {
+			break
+		}
+		waits = append(waits, next.Sub(at))
+		at = next
+	}
+	want := []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour, 3 * time.Hour}
+	if len(waits) < len(want)+2 || !slices.Equal(waits[:len(want)], want) {
+		t.Fatalf("waits %v", waits)
+	}
+	for _, w := range waits[len(want):] {
+		if w != 6*time.Hour {
+			t.Errorf("wait %v, want six hours", w)
+		}
+	}
+	if left := p.NotAfter.Sub(at); left < 0 || left >= 6*time.Hour {
+		t.Errorf("the last attempt is %v before the end", left)
+	}
+	asked := delivery.Result{Retry: true, RetryAfter: 10 * time.Hour}
+	if next, _ := p.Next(1, asked, now, fraction(1)); next.Sub(now) != time.Hour+5*time.Second {
+		t.Errorf("asked for ten hours: %v", next.Sub(now))
+	}
+	if next, _ := p.Next(-1, asked, now, fraction(0)); next.Sub(now) != time.Hour {
+		t.Errorf("an attempt before the first: %v", next.Sub(now))
+	}
+}
+
 func TestPolicyNotAfter(t *testing.T) {
 	p := delivery.Policy{Base: time.Second, NotAfter: now.Add(time.Second)}
 	r := delivery.Result{Retry: true}
@@ -73,9 +113,12 @@ func TestPolicyNotAfter(t *testing.T) {
 func TestPolicyProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		length := rapid.Int64Range(0, int64(1000*time.Hour))
+		steps := rapid.SliceOfN(rapid.Map(length, func(n int64) time.Duration { return time.Duration(n) }), 0, 9).Draw(t, "steps")
+		slices.Sort(steps)
 		p := delivery.Policy{
 			Base:          time.Duration(length.Draw(t, "base")),
 			Cap:           time.Duration(length.Draw(t, "cap")),
+			Steps:         steps,
 			MaxRetryAfter: time.Duration(length.Draw(t, "max retry after")),
 			MaxAttempts:   rapid.IntRange(0, 50).Draw(t, "max attempts"),
 			NotAfter:      now.Add(time.Duration(length.Draw(t, "not after"))),
@@ -107,7 +150,9 @@ func TestPolicyProperties(t *testing.T) {
 			t.Fatal("later than allowed")
 		case wait < min(r.RetryAfter, p.MaxRetryAfter):
 			t.Fatalf("wait %v is shorter than the receiver asked", wait)
-		case wait > p.MaxRetryAfter+max(p.Base, p.Cap):
+		case len(steps) > 0 && wait > p.MaxRetryAfter+steps[min(attempt, len(steps))-1]:
+			t.Fatalf("wait %v is over the step", wait)
+		case len(steps) == 0 && wait > p.MaxRetryAfter+max(p.Base, p.Cap):
 			t.Fatalf("wait %v is over the caps", wait)
 		}
 		if later, ok := p.Next(attempt+1, r, now, fraction(f)); ok && later.Before(next) {

@@ -207,7 +207,7 @@ func TestBrokenBody(t *testing.T) {
 		} {
 			rcv := newReceiver(t, answering(fmt.Sprintf("HTTP/1.1 %d X\r\n%s", code, rest)))
 			got := send(t, at(rcv.addr))
-			want.Phase, want.Duration = delivery.PhaseRead, got.Duration
+			want.Phase, want.Address, want.Duration = delivery.PhaseRead, rcv.addr, got.Duration
 			if got != want {
 				t.Errorf("%d, %s: %+v, want %+v", code, name, got, want)
 			}
