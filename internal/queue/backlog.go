@@ -16,7 +16,8 @@ const sideBySide = 8
 
 // Recover settles what dead processes left: an attempt that the evidence
 // knows is settled as it says, every other one is recorded as
-// unknown_outcome, once, and its delivery stays for a retry. It does not touch
+// unknown_outcome, once, and its delivery stays for a retry, or is due at once
+// in a store that is shared, see Options.Shared. It does not touch
 // what [Queue.Drain] left without a record, and after that does not wait for
 // the evidence once more.
 //
@@ -42,7 +43,11 @@ func (q *Queue) reconcile(ctx context.Context, intents []delivery.Intent) ([]del
 	if len(intents) == 0 {
 		return nil, nil
 	}
-	recorded, err := q.compare(ctx, intents)
+	settle := learn
+	if q.opts.Shared {
+		settle = q.relearn
+	}
+	recorded, err := q.compare(ctx, intents, settle)
 	var back []delivery.Delivery
 	for _, in := range intents {
 		back = append(back, in.Deliveries...)
@@ -50,10 +55,10 @@ func (q *Queue) reconcile(ctx context.Context, intents []delivery.Intent) ([]del
 	return recorded, errors.Join(err, wrap("update the stored events", q.opts.Store.Finish(ctx, back...)))
 }
 
-// compare brings claimed intents up to what the evidence says, in place, and
-// records what it does not say. After an error the deliveries concerned are
-// still Sending.
-func (q *Queue) compare(ctx context.Context, intents []delivery.Intent) ([]delivery.Attempt, error) {
+// compare brings claimed intents up to what the evidence says, in place, by
+// learn, and records what it does not say. After an error the deliveries
+// concerned are still Sending.
+func (q *Queue) compare(ctx context.Context, intents []delivery.Intent, learn func(*delivery.Delivery, map[delivery.AttemptKey]delivery.Reason)) ([]delivery.Attempt, error) {
 	crashed, from := q.crashed(intents)
 	if len(crashed) == 0 {
 		return nil, nil
@@ -146,9 +151,25 @@ func (q *Queue) Retry(ctx context.Context, eventIDs ...string) ([]Report, error)
 		if err != nil {
 			return nil, err
 		}
-		return q.each(len(intents), func(i int) (Report, bool) { return q.again(ctx, intents[i]), true }), nil
+		return q.each(len(intents), func(i int) (Report, bool) { return q.again(ctx, intents[i], undelivered), true }), nil
 	}
-	pending, err := q.pendingEvents(ctx)
+	return q.retry(ctx, undelivered)
+}
+
+// RetryDue attempts once more what is Pending and due, and not too old, of
+// everything that nobody else has.
+func (q *Queue) RetryDue(ctx context.Context) ([]Report, error) {
+	now := q.opts.Now()
+	return q.retry(ctx, func(d delivery.Delivery) bool {
+		return d.Status == delivery.Pending && !d.NextAt.After(now) && (d.ExpiresAt.IsZero() || !now.After(d.ExpiresAt))
+	})
+}
+
+func undelivered(d delivery.Delivery) bool { return d.Status != delivery.Delivered }
+
+// retry attempts what which chooses of everything that nobody else has.
+func (q *Queue) retry(ctx context.Context, which func(delivery.Delivery) bool) ([]Report, error) {
+	pending, err := q.pendingEvents(ctx, which)
 	reports := q.each(len(pending), func(i int) (Report, bool) {
 		if ctx.Err() != nil {
 			return Report{}, false
@@ -160,7 +181,7 @@ func (q *Queue) Retry(ctx context.Context, eventIDs ...string) ([]Report, error)
 		if err != nil {
 			return Report{Event: pending[i], Err: err}, true
 		}
-		return q.again(ctx, in), true
+		return q.again(ctx, in, which), true
 	})
 	return reports, err
 }
@@ -189,13 +210,14 @@ func (q *Queue) each(n int, f func(int) (Report, bool)) []Report {
 	return reports
 }
 
-// pendingEvents lists the events of [Queue.Pending], each once, without Body.
-func (q *Queue) pendingEvents(ctx context.Context) ([]events.Event, error) {
+// pendingEvents lists the events of [Queue.Pending] with a delivery that which
+// chooses, each once, without Body.
+func (q *Queue) pendingEvents(ctx context.Context, which func(delivery.Delivery) bool) ([]events.Event, error) {
 	ds, err := q.Pending(ctx)
 	var list []events.Event
 	seen := make(map[string]bool)
 	for _, d := range ds {
-		if !seen[d.Event.ID] {
+		if !seen[d.Event.ID] && which(d) {
 			seen[d.Event.ID] = true
 			list = append(list, d.Event)
 		}
@@ -230,16 +252,17 @@ func (q *Queue) giveBack(ctx context.Context, ds []delivery.Delivery) error {
 	return q.opts.Store.Finish(context.WithoutCancel(ctx), ds...)
 }
 
-// again makes one more attempt at every delivery of a claimed intent.
-func (q *Queue) again(ctx context.Context, in delivery.Intent) Report {
+// again makes one more attempt at what which chooses of a claimed intent, and
+// gives back the rest.
+func (q *Queue) again(ctx context.Context, in delivery.Intent, which func(delivery.Delivery) bool) Report {
 	report := Report{Event: in.Deliveries[0].Event}
 	// The owner can have died after this command looked for orphans.
-	if _, err := q.compare(ctx, []delivery.Intent{in}); err != nil {
+	if _, err := q.compare(ctx, []delivery.Intent{in}, learn); err != nil {
 		report.Err = errors.Join(err, q.giveBack(ctx, in.Deliveries))
 		return report
 	}
-	open, done := split(in.Deliveries)
-	if err := q.giveBack(ctx, done); err != nil || len(open) == 0 {
+	open, rest := split(in.Deliveries, which)
+	if err := q.giveBack(ctx, rest); err != nil || len(open) == 0 {
 		report.Err = err
 		return report
 	}
@@ -252,16 +275,16 @@ func (q *Queue) again(ctx context.Context, in delivery.Intent) Report {
 	return q.Drain(ctx, b)
 }
 
-// split parts what is still to be delivered from what turned out to be done.
-func split(ds []delivery.Delivery) (open, done []delivery.Delivery) {
+// split parts what which chooses from the rest.
+func split(ds []delivery.Delivery, which func(delivery.Delivery) bool) (open, rest []delivery.Delivery) {
 	for _, d := range ds {
-		if d.Status == delivery.Delivered {
-			done = append(done, d)
-		} else {
+		if which(d) {
 			open = append(open, d)
+		} else {
+			rest = append(rest, d)
 		}
 	}
-	return open, done
+	return open, rest
 }
 
 // begin puts the next attempt of claimed deliveries on disk.
@@ -275,9 +298,7 @@ func (q *Queue) begin(ctx context.Context, b *Batch, ds []delivery.Delivery) err
 		if d.Unmade && q.opts.Make != nil {
 			d = q.opts.Make(ctx, d)
 		}
-		d.Status, d.NextAt = delivery.Sending, q.opts.Now().UTC()
-		d.Attempts++
-		b.intent.Deliveries = append(b.intent.Deliveries, d)
+		b.intent.Deliveries = append(b.intent.Deliveries, q.sending(d))
 	}
 	return wrap("store the next attempt", q.opts.Store.Begin(ctx, b.intent))
 }
@@ -292,7 +313,7 @@ func (q *Queue) Discard(ctx context.Context, eventID, why string) ([]delivery.At
 	if err != nil {
 		return nil, err
 	}
-	if _, err := q.compare(ctx, []delivery.Intent{in}); err != nil {
+	if _, err := q.compare(ctx, []delivery.Intent{in}, learn); err != nil {
 		return nil, errors.Join(err, q.giveBack(ctx, in.Deliveries))
 	}
 	return q.giveUp(ctx, []delivery.Intent{in}, delivery.Result{Reason: delivery.ReasonDiscarded, Message: why})
@@ -334,8 +355,8 @@ func (q *Queue) giveUp(ctx context.Context, intents []delivery.Intent, r deliver
 		return nil, errors.Join(err, q.giveBack(ctx, back))
 	}
 	for i := range back {
-		if back[i].Status != delivery.Delivered {
-			back[i].Status = delivery.Discarded
+		if d := &back[i]; d.Status != delivery.Delivered {
+			d.Status, d.NextAt, d.LastReason, d.LastMessage = delivery.Discarded, time.Time{}, r.Reason, r.Message
 		}
 	}
 	return attempts, wrap("update the stored events", q.giveBack(ctx, back))

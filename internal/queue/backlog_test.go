@@ -65,6 +65,22 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// What others would try again by themselves, a command does not end.
+func TestRecoverShared(t *testing.T) {
+	w := newWorld(t, t.TempDir(), nil)
+	w.opts.Shared = true
+	crash(t, w.dir, "e1", 3)
+	ev, ms := event("e1", 3)
+	for i, r := range []delivery.Result{good, gone} {
+		must(t, w.evidence.Record(t.Context(), delivery.Attempt{Delivery: delivery.Delivery{Event: ev, Target: ms[i].Target}, Number: 1, Result: r}))
+	}
+	if found := recovered(t, w); len(found) != 1 {
+		t.Errorf("recovered %+v", found)
+	}
+	wantLines(t, "evidence", w.lines(t), "e1 hook1 1 delivered", "e1 hook2 1 rejected", "e1 hook3 1 unknown_outcome")
+	wantLines(t, "pending", w.pending(t), "e1 hook2 1 failed rejected", "e1 hook3 1 pending unknown_outcome")
+}
+
 // What is on record when the process dies is not recorded again.
 func TestRecoverKnown(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil)
@@ -264,12 +280,56 @@ func TestRetryNotBegun(t *testing.T) {
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 failed rejected")
 }
 
+// What is due is tried again; what failed for good, waits or is too old is not.
+func TestRetryDue(t *testing.T) {
+	now := time.Now().UTC()
+	w := newWorld(t, t.TempDir(), nil)
+	w.opts.Now = func() time.Time { return now }
+	w.send = senderFunc(func(_ context.Context, d delivery.Delivery) delivery.Result {
+		if d.Target.Name == "hook1" {
+			return gone
+		}
+		return down
+	})
+	w.emit(t.Context(), "e1", 2, 1)
+	ev, ms := event("e2", 3)
+	ms = ms[2:]
+	ms[0].ExpiresAt = now.Add(1500 * time.Millisecond)
+	b, err := w.queue().Submit(t.Context(), ev, ms)
+	must(t, err)
+	must(t, w.queue().Drain(t.Context(), b).Err)
+	for _, step := range []struct {
+		wait time.Duration
+		want []string
+	}{
+		{0, nil},
+		{time.Minute, []string{"e1 hook2 2 server_error"}},
+		{0, nil},
+		{time.Minute, []string{"e1 hook2 3 server_error"}},
+	} {
+		before := len(w.lines(t))
+		now = now.Add(step.wait)
+		_, err := w.queue().RetryDue(t.Context())
+		must(t, err)
+		wantLines(t, "evidence", w.lines(t)[before:], step.want...)
+	}
+	wantLines(t, "pending", w.pending(t), "e1 hook1 1 failed rejected", "e1 hook2 3 pending server_error", "e2 hook3 1 pending server_error")
+}
+
 func TestDiscard(t *testing.T) {
 	w := newWorld(t, t.TempDir(), answer(down))
 	w.emit(t.Context(), "e1", 2, 1)
 	w.emit(t.Context(), "e2", 1, 1)
+	given := &givenBack{Store: w.box}
+	w.store = given
 	done, err := w.queue().Discard(t.Context(), "e1", "the receiver is gone for good")
 	must(t, err)
+	w.store = w.box
+	for _, d := range given.ds { // a store that keeps what is over shows why
+		if d.Status != delivery.Discarded || d.LastReason != delivery.ReasonDiscarded || d.LastMessage != "the receiver is gone for good" || !d.NextAt.IsZero() {
+			t.Errorf("given back %+v", d)
+		}
+	}
 	if len(done) != 2 || done[0].Number != 2 || done[0].Result.Message != "the receiver is gone for good" {
 		t.Errorf("discarded %+v", done)
 	}
@@ -322,6 +382,17 @@ func TestExpired(t *testing.T) {
 	must(t, w.emit(t.Context(), "e1", 1, 1).Err)
 	wantLines(t, "evidence", w.lines(t)[2:], "e1 hook1 1 server_error", "e0 hook1 2 expired", "e0 hook2 2 expired")
 	wantLines(t, "pending", w.pending(t), "e1 hook1 1 pending server_error")
+}
+
+// givenBack is a store that remembers what was finished.
+type givenBack struct {
+	queue.Store
+	ds []delivery.Delivery
+}
+
+func (s *givenBack) Finish(ctx context.Context, ds ...delivery.Delivery) error {
+	s.ds = append(s.ds, ds...)
+	return s.Store.Finish(ctx, ds...)
 }
 
 // noStale is a store that has nothing to discard.

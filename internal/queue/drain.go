@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"agentxchain/internal/delivery"
@@ -47,21 +48,12 @@ func (q *Queue) Submit(ctx context.Context, ev events.Event, messages []Message)
 	if len(messages) == 0 {
 		return b, nil
 	}
-	now := q.opts.Now().UTC()
-	for _, m := range messages {
-		d := delivery.Delivery{
-			ID: delivery.NewID(ev, m.Target), Event: ev, Target: m.Target,
-			Agent: m.Agent, ExecutionID: m.ExecutionID, Label: m.Label,
-			ContentType: m.ContentType, Body: m.Body, FallbackBody: m.FallbackBody, Unmade: m.Unmade,
-			Status: delivery.Sending, Attempts: 1, NextAt: now, ExpiresAt: m.ExpiresAt,
-		}
-		if d.Body == nil {
-			d.Body = ev.Body
-		}
-		b.intent.Deliveries = append(b.intent.Deliveries, d)
-		b.attempts = append(b.attempts, max(1, m.Attempts))
-		d.Status, d.Attempts = delivery.Pending, 0
+	for _, d := range q.deliveries(ev, messages) {
 		b.before = append(b.before, d)
+		b.intent.Deliveries = append(b.intent.Deliveries, q.sending(d))
+	}
+	for _, m := range messages {
+		b.attempts = append(b.attempts, max(1, m.Attempts))
 	}
 	// With no size a recovery reads the whole evidence, which is slow and right.
 	size, sizeErr := q.opts.Audit.Size()
@@ -70,6 +62,32 @@ func (q *Queue) Submit(ctx context.Context, ev events.Event, messages []Message)
 	b.stored = addErr == nil
 	b.err = errors.Join(wrap("read the size of the evidence", sizeErr), wrap("store the event", addErr))
 	return b, b.err
+}
+
+// deliveries makes the deliveries of an event, Pending and due now.
+func (q *Queue) deliveries(ev events.Event, messages []Message) []delivery.Delivery {
+	now := q.opts.Now().UTC()
+	ds := make([]delivery.Delivery, 0, len(messages))
+	for _, m := range messages {
+		d := delivery.Delivery{
+			ID: delivery.NewID(ev, m.Target), Event: ev, Target: m.Target,
+			Agent: m.Agent, ExecutionID: m.ExecutionID, Label: m.Label,
+			ContentType: m.ContentType, Body: m.Body, FallbackBody: m.FallbackBody, Unmade: m.Unmade,
+			Status: delivery.Pending, NextAt: now, ExpiresAt: m.ExpiresAt,
+		}
+		if d.Body == nil {
+			d.Body = ev.Body
+		}
+		ds = append(ds, d)
+	}
+	return ds
+}
+
+// sending is d in its next attempt, which begins now.
+func (q *Queue) sending(d delivery.Delivery) delivery.Delivery {
+	d.Status, d.NextAt = delivery.Sending, q.opts.Now().UTC()
+	d.Attempts++
+	return d
 }
 
 func wrap(what string, err error) error {
@@ -119,7 +137,7 @@ func (q *Queue) run(ctx context.Context, b *Batch, i int) course {
 		return course{d: b.before[i]}
 	}
 	c := course{d: b.intent.Deliveries[i]}
-	for q.attempt(ctx, &c) && len(c.made) < b.attempts[i] && b.stored {
+	for q.attempt(ctx, &c, b.stored) && len(c.made) < b.attempts[i] && b.stored {
 		if c.waiting = !wait(ctx, q.opts.Now(), c.d.NextAt); c.waiting {
 			break
 		}
@@ -132,10 +150,13 @@ func (q *Queue) run(ctx context.Context, b *Batch, i int) course {
 
 // attempt makes the attempt that c.d is in, records it and plans the next. It
 // reports whether there is one. Without a record the delivery stays Sending:
-// it must not be marked as done before there is evidence.
-func (q *Queue) attempt(ctx context.Context, c *course) bool {
+// it must not be marked as done before there is evidence. It stays so too when
+// the claim ended before it was sent: somebody else has it.
+func (q *Queue) attempt(ctx context.Context, c *course, claimed bool) bool {
 	a := delivery.Attempt{Delivery: c.d, Number: c.d.Attempts, At: q.opts.Now().UTC()}
-	a.Result = q.send(ctx, c.d)
+	if a.Result, c.err = q.send(ctx, c.d, claimed); c.err != nil {
+		return false
+	}
 	c.made = append(c.made, a)
 	c.d.Tries = append(c.d.Tries, delivery.Try{Number: a.Number, At: a.At, Result: a.Result})
 	if c.err = q.record(ctx, a); c.err != nil {
@@ -148,35 +169,61 @@ func (q *Queue) attempt(ctx context.Context, c *course) bool {
 // plan sets c.d to how it stands after a, its last attempt, which is on
 // record. It reports whether there is to be another.
 func (q *Queue) plan(c *course, a delivery.Attempt) bool {
-	c.d.LastReason, c.d.LastMessage = a.Result.Reason, a.Result.Message
+	c.d = q.after(c.d, a)
+	return c.d.Status == delivery.Pending
+}
+
+// after gives d as it stands after its attempt a: Delivered, Pending until the
+// next attempt, or Failed.
+func (q *Queue) after(d delivery.Delivery, a delivery.Attempt) delivery.Delivery {
+	d.LastReason, d.LastMessage = a.Result.Reason, a.Result.Message
 	if a.Result.Delivered {
-		c.d.Status, c.d.NextAt = delivery.Delivered, time.Time{}
-		return false
+		d.Status, d.NextAt = delivery.Delivered, time.Time{}
+		return d
 	}
 	policy := q.opts.Policy
-	policy.NotAfter = c.d.ExpiresAt
+	policy.NotAfter = d.ExpiresAt
 	next, again := policy.Next(a.Number, a.Result, q.opts.Now().UTC(), q.opts.Jitter)
-	c.d.Status, c.d.NextAt = delivery.Failed, next
+	d.Status, d.NextAt = delivery.Failed, next
 	if again {
-		c.d.Status = delivery.Pending
+		d.Status = delivery.Pending
 	}
-	return again
+	return d
 }
 
 // send makes one attempt. A target that is gone is an outcome like any other.
-func (q *Queue) send(ctx context.Context, d delivery.Delivery) delivery.Result {
+// A claimed delivery is sent only while the claim stands, which is asked once
+// more right before the first byte; the error is [delivery.ErrLost], and
+// nothing was sent.
+func (q *Queue) send(ctx context.Context, d delivery.Delivery, claimed bool) (delivery.Result, error) {
 	sender := q.opts.Sender(d.Target)
 	if sender == nil {
 		return delivery.Result{
 			Reason:  delivery.ReasonTargetGone,
 			Message: fmt.Sprintf("Target %q is no longer in the configuration", d.Target.ID()),
-		}
+		}, nil
 	}
-	r := sender.Send(ctx, d)
+	var lost atomic.Bool
+	to := ctx
+	if claimed {
+		to = delivery.WithGate(ctx, func() bool {
+			if !q.opts.Store.Held(d.ID) {
+				lost.Store(true)
+			}
+			return !lost.Load()
+		})
+	}
+	if !delivery.GateOpen(to) {
+		return delivery.Result{}, wrap("send", delivery.ErrLost)
+	}
+	r := sender.Send(to, d)
+	if lost.Load() && !r.Delivered && r.Reason == delivery.ReasonInterrupted {
+		return delivery.Result{}, wrap("send", delivery.ErrLost)
+	}
 	if !r.Delivered && r.Reason == "" && ctx.Err() != nil {
 		r.Reason, r.Retry = delivery.ReasonInterrupted, true
 	}
-	return r
+	return r, nil
 }
 
 // record writes evidence. It does so even when ctx is done: what was sent must
@@ -241,9 +288,7 @@ func (q *Queue) beginAgain(ctx context.Context, b *Batch, c *course) bool {
 	if c.unsynced = q.opts.Audit.Sync(); c.unsynced != nil {
 		return false
 	}
-	next := c.d
-	next.Status, next.NextAt = delivery.Sending, q.opts.Now().UTC()
-	next.Attempts++
+	next := q.sending(c.d)
 	// The offset stays: other deliveries of the event can still be in an
 	// attempt whose line is before the end of the evidence.
 	in := delivery.Intent{AuditOffset: b.intent.AuditOffset, Deliveries: []delivery.Delivery{next}}
@@ -251,6 +296,7 @@ func (q *Queue) beginAgain(ctx context.Context, b *Batch, c *course) bool {
 		c.err = wrap("store the next attempt", c.err)
 		return false
 	}
+	next.Tries = nil // the store has them
 	c.d = next
 	return true
 }

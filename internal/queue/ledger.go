@@ -8,14 +8,7 @@ import (
 )
 
 // Quota says how much [Taker.Take] may give out.
-type Quota struct {
-	// Max is how many deliveries at most.
-	Max int
-	// PerTarget is how many at most of one target; 0 means no limit.
-	PerTarget int
-	// Room overrides PerTarget for some targets, by Target.ID(); 0 means none.
-	Room map[string]int
-}
+type Quota = delivery.Quota
 
 // Taker gives out what is due, whichever process accepted it.
 type Taker interface {
@@ -30,6 +23,19 @@ type Taker interface {
 	// Woken receives when another process may have stored something. It never
 	// blocks the sender; a receive stands for any number of changes.
 	Woken() <-chan struct{}
+}
+
+// Desk serves single requests from outside.
+type Desk interface {
+	// AddOnce is [Keeper.Add] under an idempotency key, in the same step: a key
+	// that is known with the same request gives the id of the event that was
+	// stored under it, and nothing is added; with another request the error is
+	// [delivery.ErrKeyReused]. Both are SHA-256 digests.
+	AddOnce(ctx context.Context, key struct{ Key, Request [32]byte }, in delivery.Intent) (existing string, err error)
+	// Retry claims one delivery that failed or waits, and begins its next
+	// attempt in the same step. The error is [delivery.ErrUnknown],
+	// [delivery.ErrBusy], [delivery.ErrDone] or [delivery.ErrBodyless].
+	Retry(ctx context.Context, id string) (delivery.Delivery, error)
 }
 
 // Ledger is a [Store] that many processes share: a database. What a process

@@ -20,6 +20,12 @@
 //
 // A queue waits for the evidence for five seconds in total, not for each
 // attempt, until it can be written again.
+//
+// # Two doors
+//
+// A command opens a [Queue], which sends what it was given and returns. A
+// process that stays opens a [Runner] over a [Ledger], a store that many
+// processes share. Both attempt, record and plan by the same code.
 package queue
 
 import (
@@ -79,6 +85,10 @@ type Keeper interface {
 	// orphan. The error is [delivery.ErrLost] for those not claimed. After
 	// another error they are orphans.
 	Finish(ctx context.Context, ds ...delivery.Delivery) error
+}
+
+// Holder knows what is claimed.
+type Holder interface {
 	// Held reports whether the claim on a delivery certainly still stands. It
 	// asks no disk: it is called right before the first byte leaves. A store
 	// whose claims end by time says no in good time before the end.
@@ -106,13 +116,19 @@ type Lister interface {
 	List(ctx context.Context) ([]delivery.Delivery, error)
 }
 
+// Reader tells of deliveries and changes none.
+type Reader interface {
+	Holder
+	Lister
+}
+
 // Store is where deliveries live: files or a database. One value is one owner,
 // which has what it claimed until that is finished or the store is closed.
 // Neither it nor others are given that meanwhile. It is safe for concurrent use.
 type Store interface {
 	Keeper
 	Backlog
-	Lister
+	Reader
 }
 
 // Options configure a [Queue].
@@ -129,6 +145,10 @@ type Options struct {
 	// whose attempt then fails. It is asked before each attempt of a retry; from
 	// then on the bytes stay. nil leaves such deliveries as they are.
 	Make func(context.Context, delivery.Delivery) delivery.Delivery
+	// Shared says that processes that stay deliver from the store as well: what
+	// [Queue.Recover] finds of dead processes is due again instead of failed, as
+	// it would be had one of those found it.
+	Shared bool
 	// Policy is the rule for trying again, [delivery.DefaultPolicy] where
 	// nothing is configured. Its NotAfter is replaced by each delivery's
 	// ExpiresAt.

@@ -21,6 +21,7 @@ import (
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/events"
 	"agentxchain/internal/outbox"
+	"agentxchain/internal/pgtest"
 	"agentxchain/internal/queue"
 )
 
@@ -28,7 +29,10 @@ func TestMain(m *testing.M) {
 	if window := os.Getenv(windowEnv); window != "" {
 		victim(window)
 	}
-	goleak.VerifyTestMain(m)
+	if url := os.Getenv(fleetEnv); url != "" {
+		fleetWorker(url)
+	}
+	goleak.VerifyTestMain(pgtest.Main(m))
 }
 
 // line is what the tests' evidence holds of an attempt.
