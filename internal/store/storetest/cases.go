@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -82,7 +83,7 @@ func testSameBytes(t *testing.T, h Harness) {
 		for j := range in.Deliveries {
 			d := &in.Deliveries[j]
 			d.Event.Body = []byte("envelope " + s)
-			d.Event.RunID, d.Target.Name, d.Target.File, d.ContentType = s, s, s, s
+			d.Event.RunID, d.Target.Name, d.Target.File, d.ContentType = s, s+strconv.Itoa(j), s, s
 			d.Agent, d.ExecutionID, d.Label = s, s, "label "+s
 			d.LastReason, d.LastMessage = delivery.Reason(s), s
 			d.FallbackBody, d.Unmade = j%2 == 1, j%3 == 1
@@ -215,10 +216,13 @@ func testBegin(t *testing.T, h Harness) {
 	ctx, a, b := t.Context(), h.open(t, place), h.open(t, place)
 	in := intent("notif_A", 2)
 	ok(t, a.Add(ctx, in))
+	// Of the attempts now Sending, none began before what Begin says.
+	failed := as(delivery.Failed, in.Deliveries[0])
+	ok(t, a.Finish(ctx, failed...))
 	next := in.Deliveries[1]
 	next.Attempts, next.NextAt, next.LastReason = 2, begin.Add(time.Minute), delivery.ReasonTimeout
 	ok(t, a.Begin(ctx, delivery.Intent{AuditOffset: 5000, Deliveries: []delivery.Delivery{next}}))
-	wantListed(t, b, in.Deliveries[0], next)
+	wantListed(t, b, failed[0], next)
 	_, err := b.Claim(ctx, "notif_A")
 	wantErr(t, "claim what was begun", err, delivery.ErrBusy)
 	ok(t, a.Close())
@@ -226,7 +230,7 @@ func testBegin(t *testing.T, h Harness) {
 	if len(found) != 1 || found[0].AuditOffset != 5000 {
 		t.Fatalf("orphans = %+v", found)
 	}
-	wantSame(t, "orphan", found[0].Deliveries, []delivery.Delivery{in.Deliveries[0], next})
+	wantSame(t, "orphan", found[0].Deliveries, []delivery.Delivery{failed[0], next})
 }
 
 func testOrder(t *testing.T, h Harness) {
@@ -433,9 +437,9 @@ func testCost(t *testing.T, h Harness) {
 		t.Skip("the store does not count its work")
 	}
 	place := h.Fresh(t)
-	cost := func() int {
+	cost := func(event string) int {
 		s := h.open(t, place)
-		in := intent("notif_X", 2)
+		in := intent(event, 2)
 		ok(t, s.Add(t.Context(), in))
 		ok(t, s.Finish(t.Context(), as(delivery.Delivered, in.Deliveries...)...))
 		if found := orphans(t, s); len(found) > 0 {
@@ -443,10 +447,10 @@ func testCost(t *testing.T, h Harness) {
 		}
 		return h.Work(s)
 	}
-	empty := cost()
+	empty := cost("notif_X")
 	const backlog = 2_000
 	addFree(t, h.open(t, place), backlog)
-	if full := cost(); full != empty {
+	if full := cost("notif_Y"); full != empty {
 		t.Errorf("an event costs %d looks with %d entries in the store, %d with none", full, backlog, empty)
 	}
 }

@@ -22,7 +22,7 @@ const (
 
 // Main is for TestMain: it runs m, or what another process of the suite asks
 // this one to do, with stores that open opens, and exits.
-func Main(m *testing.M, open func(place string) (Store, error)) {
+func Main(m interface{ Run() int }, open func(place string) (Store, error)) {
 	role := os.Getenv(roleEnv)
 	if role == "" {
 		os.Exit(m.Run())
