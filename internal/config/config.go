@@ -72,6 +72,15 @@ type ApprovalSLA struct {
 	Thresholds []time.Duration
 }
 
+// Reminders returns the waiting times after which a waiting approval is called
+// to mind; none when reminders are not configured, or not enabled.
+func (c *Config) Reminders() []time.Duration {
+	if c.ApprovalSLA == nil || !c.ApprovalSLA.Enabled {
+		return nil
+	}
+	return c.ApprovalSLA.Thresholds
+}
+
 // Options says how strictly a file is checked.
 type Options struct {
 	// RequireEnv makes a header variable without a value an error, as it is

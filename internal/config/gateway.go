@@ -1,6 +1,8 @@
 package config
 
 import (
+	"time"
+
 	"agentxchain/internal/render"
 	"agentxchain/internal/routing"
 	"agentxchain/internal/secret"
@@ -36,9 +38,11 @@ type Gateway struct {
 	// TemplatesDirLine is the line of slack.templates_dir in File, from 1; 0
 	// when it is not in the file.
 	TemplatesDirLine int
-	// Persistence, Queue, Auth and Dashboard are the other sections we read.
+	// Persistence, Queue, Server, Auth and Dashboard are the other sections we
+	// read.
 	Persistence Persistence
 	Queue       Queue
+	Server      Server
 	Auth        Auth
 	Dashboard   Dashboard
 	// Warnings are what was found that stops nothing, sorted by file and place.
@@ -56,8 +60,9 @@ type Persistence struct {
 	Configured bool
 	// Enabled is true unless the section says otherwise.
 	Enabled bool
-	// Backend is "sqlite", "postgres" or "postgresql", and empty when the
-	// section has an error: it must not be used then.
+	// Backend is "sqlite", "postgres" or "postgresql", by the URL unless the
+	// section says it, and empty when the section has an error: it must not be
+	// used then.
 	Backend string
 	// URL is the database in SQLAlchemy's spelling. It may hold a password.
 	URL secret.Text
@@ -65,6 +70,9 @@ type Persistence struct {
 	TablePrefix string
 	// Schema is the PostgreSQL schema; empty means the connection's own.
 	Schema string
+	// RetentionDays is how long records of what was delivered or given up are
+	// kept, 1 to 36,500 days; 0 means for ever.
+	RetentionDays int
 	// Missing names the variables that the section needs and that are not set.
 	Missing []string
 }
@@ -74,6 +82,18 @@ type Persistence struct {
 type Queue struct {
 	// Backend is "none" unless the section says otherwise.
 	Backend string
+	// MaxAge is how long the end of an agent run is sent again by itself, a
+	// minute to a year; three days unless the section says otherwise.
+	MaxAge time.Duration
+	// Missing names the variables that the section needs and that are not set.
+	Missing []string
+}
+
+// Server says what requests may be about.
+type Server struct {
+	// AllowedHosts are the names, in lower case and without port, that the Host
+	// of a request may have besides those of the machine itself.
+	AllowedHosts []string
 	// Missing names the variables that the section needs and that are not set.
 	Missing []string
 }
@@ -84,7 +104,8 @@ type Auth struct {
 	Enabled bool
 	// Mode is "api_key" unless the section says otherwise.
 	Mode string
-	// Keys are the API keys, in the order of the file.
+	// Keys are the API keys, in the order of the file, without those that have
+	// a wrong value or none.
 	Keys []APIKey
 	// OAuth2 says that auth.oauth2 is configured.
 	OAuth2 bool
@@ -98,8 +119,11 @@ type Auth struct {
 type APIKey struct {
 	// Name says whose key it is.
 	Name string
-	// Key is what the caller sends.
+	// Key is what the caller sends; empty when only KeySHA256 is known.
 	Key secret.Text
+	// KeySHA256 is the SHA-256 of the key, 64 hexadecimal digits in lower case;
+	// empty when Key is known.
+	KeySHA256 string
 	// Scopes are what it may do; "*" is everything, and the default.
 	Scopes []string
 }

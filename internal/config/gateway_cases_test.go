@@ -223,6 +223,7 @@ func weRead(loc []string) bool {
 		"notifications": nil,
 		"persistence":   nil,
 		"queue":         {"backend"},
+		"server":        {"allowed_hosts"},
 		"auth":          {"enabled", "mode", "api_keys", "public_paths"},
 		"dashboard":     {"enabled", "title", "auth"},
 	}

@@ -82,7 +82,7 @@ func (r *gatewayReader) variable(path []string, name, value string) *pyyaml.Node
 func takesJSON(path string) bool {
 	switch path {
 	case "notifications", "notifications.slack", "notifications.webhooks",
-		"persistence", "queue", "auth", "auth.api_keys", "auth.oauth2", "auth.oauth2.algorithms", "auth.public_paths",
+		"persistence", "queue", "server", "server.allowed_hosts", "auth", "auth.api_keys", "auth.oauth2", "auth.oauth2.algorithms", "auth.public_paths",
 		"dashboard", "dashboard.auth", "dashboard.auth.oauth2", "dashboard.auth.oauth2.scopes", "dashboard.theme", "dashboard.theme.colors":
 		return true
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -222,6 +223,40 @@ func (s section) boolean(v *pyyaml.Node, key string) (truth bool, code string) {
 		return textTruth(text)
 	}
 	return false, "bool_type"
+}
+
+// whole takes an integer out. Digits in a string will do, because variables
+// have no other values. Above and below its bounds it is wrong; hint says what
+// to do. fallback 0 stands for what is not limited, and is not shown.
+func (s section) whole(key string, fallback, least, most int, hint string) int {
+	v := s.v.Get(key)
+	if v == nil {
+		text := ""
+		if fallback != 0 {
+			text = strconv.Itoa(fallback)
+		}
+		s.r.show(s.path(key), text, nil)
+		return fallback
+	}
+	text := v.Text
+	if v.Is(pyyaml.String) {
+		filled, known := s.fill(v, s.path(key), s.at(key), func(value string) string { return value })
+		if !known {
+			s.r.showVariables(s.path(key), v)
+			return fallback
+		}
+		text = filled
+	} else if v.Is(pyyaml.Int) {
+		text = v.Int().String()
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most || !v.Is(pyyaml.String) && !v.Is(pyyaml.Int) {
+		s.r.wrong(v, s.at(key), "int_range", fmt.Sprintf("%s must be a whole number from %d to %d", s.path(key), least, most), hint)
+		return fallback
+	}
+	s.r.show(s.path(key), strconv.Itoa(n), v)
+	s.r.showVariables(s.path(key), v)
+	return n
 }
 
 func numberTruth(f float64) (truth bool, code string) {

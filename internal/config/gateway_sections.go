@@ -22,11 +22,11 @@ import (
 // readSections are the sections that we read. Of the others only their names
 // are known; what is in them is Agent Gateway's business.
 func readSections() []string {
-	return []string{"notifications", "persistence", "queue", "auth", "dashboard"}
+	return []string{"notifications", "persistence", "queue", "server", "auth", "dashboard"}
 }
 
 func gatewaySections() []string {
-	return append(readSections(), "timezone", "server", "model", "guardrails", "telemetry", "scheduler",
+	return append(readSections(), "timezone", "model", "guardrails", "telemetry", "scheduler",
 		"context_retrieval", "mcp", "memory", "context", "cors", "rate_limit", "security")
 }
 
@@ -39,6 +39,8 @@ func (r *gatewayReader) compose(doc *pyyaml.Node) *Gateway {
 	r.notifications(top, g)
 	g.Persistence = r.persistence(top)
 	g.Queue = r.queue(top)
+	r.checkDatabase(top, g)
+	g.Server = r.server(top)
 	g.Auth = r.auth(top)
 	g.Dashboard = r.dashboard(top)
 	return g
@@ -364,103 +366,5 @@ func (r *gatewayReader) adviseWebhook(s section, w webhook.Config, g *Gateway) {
 	if unsigned {
 		r.remark(s.v, s.at("secret"), "unsigned", fmt.Sprintf("%s has no secret, so its receiver cannot know who sent a message", s.name),
 			`set "secret", or "webhook_secret" for all webhooks`)
-	}
-}
-
-func (r *gatewayReader) persistence(top section) Persistence {
-	var p Persistence
-	r.fault = ""
-	s := top.section("persistence")
-	s.only("enabled", "backend", "url", "table_prefix", "db_schema")
-	s.missing, s.fails = &p.Missing, "no database can be opened"
-	p.Configured = top.v.Has("persistence")
-	p.Enabled = s.flag("enabled", true)
-	p.Backend = s.text("backend", "sqlite", shown)
-	p.URL = secret.New(s.text("url", "sqlite+aiosqlite:///agent_gateway.db", maskDatabase))
-	p.TablePrefix = s.text("table_prefix", "", shown)
-	p.Schema = s.nullable("db_schema", shown)
-	backends := []string{"sqlite", "postgres", "postgresql"}
-	if len(p.Missing) == 0 && !slices.Contains(backends, p.Backend) {
-		r.wrong(s.v.Get("backend"), s.at("backend"), "unknown_backend",
-			fmt.Sprintf("persistence.backend %q is unknown, so nothing would be kept", p.Backend), r.suggest(p.Backend, backends))
-	}
-	if r.fault != "" {
-		p.Backend = "" // Nothing may go to a default database by mistake.
-	}
-	return p
-}
-
-func (r *gatewayReader) queue(top section) Queue {
-	var q Queue
-	s := top.section("queue")
-	s.only("backend", "redis_url", "rabbitmq_url", "stream_key", "queue_name", "consumer_group", "workers",
-		"max_retries", "visibility_timeout_s", "drain_timeout_s", "default_execution_mode")
-	s.missing, s.fails = &q.Missing, "notifications are sent directly"
-	q.Backend = s.text("backend", "none", shown)
-	if r.opts.Advise && len(q.Missing) == 0 && q.Backend != "none" && q.Backend != "database" {
-		r.remark(s.v.Get("backend"), s.at("backend"), "foreign_queue",
-			fmt.Sprintf("queue.backend %q means nothing to this program: notifications are sent directly", q.Backend),
-			`"database" keeps what was not delivered in the database of "persistence"`)
-	}
-	return q
-}
-
-func (r *gatewayReader) auth(top section) Auth {
-	var a Auth
-	s := top.section("auth")
-	s.only("enabled", "mode", "api_keys", "oauth2", "public_paths")
-	s.missing, s.fails = &a.Missing, "the API refuses every request"
-	a.Enabled = s.flag("enabled", true)
-	a.Mode = s.text("mode", "api_key", shown)
-	if modes := authModes(); r.opts.Advise && len(a.Missing) == 0 && !slices.Contains(modes, a.Mode) {
-		r.wrong(s.v.Get("mode"), s.at("mode"), "unknown_mode", fmt.Sprintf("auth.mode %q is unknown", a.Mode), r.suggest(a.Mode, modes))
-	}
-	for _, e := range s.entries("api_keys") {
-		e.only("name", "key", "scopes")
-		a.Keys = append(a.Keys, APIKey{
-			Name:   e.required("name", "it says whose key it is", shown),
-			Key:    secret.New(e.required("key", `for example "${API_KEY}"`, masked)),
-			Scopes: e.texts("scopes", []string{"*"}),
-		})
-	}
-	a.OAuth2 = s.optional("oauth2").v != nil
-	a.PublicPaths = s.texts("public_paths", []string{"/v1/health"})
-	return a
-}
-
-func authModes() []string { return []string{"api_key", "oauth2", "composite", "custom", "none"} }
-
-func (r *gatewayReader) dashboard(top section) Dashboard {
-	var d Dashboard
-	s := top.section("dashboard")
-	s.only("enabled", "title", "subtitle", "logo_url", "favicon_url", "auth", "theme")
-	s.missing, s.fails = &d.Missing, "the dashboard refuses every request"
-	d.Enabled = s.flag("enabled", false)
-	d.Title = s.text("title", "Agent Gateway", shown)
-	a := s.section("auth")
-	a.only("enabled", "username", "password", "admin_username", "admin_password", "login_button_text", "session_secret", "oauth2")
-	d.Auth = DashboardAuth{
-		Enabled:       a.flag("enabled", true),
-		Username:      a.text("username", "admin", shown),
-		Password:      a.secret("password"),
-		AdminUsername: a.nullable("admin_username", shown),
-		AdminPassword: secret.New(a.nullable("admin_password", masked)),
-		SessionSecret: a.secret("session_secret"),
-		OAuth2:        a.optional("oauth2").v != nil,
-	}
-	if r.opts.Advise && d.Enabled && d.Auth.Enabled && len(d.Missing) == 0 {
-		r.adviseDashboard(s, d.Auth)
-	}
-	return d
-}
-
-// adviseDashboard applies what Agent Gateway checks when it starts (contract,
-// section 1.8).
-func (r *gatewayReader) adviseDashboard(s section, a DashboardAuth) {
-	switch {
-	case a.OAuth2 && !a.Password.IsZero():
-		r.wrong(s.v, s.at("auth"), "two_logins", "dashboard.auth has both oauth2 and a password", "choose one of them")
-	case !a.OAuth2 && (a.AdminUsername == "" || a.AdminPassword.IsZero()):
-		r.wrong(s.v, s.at("auth"), "no_admin", "dashboard.auth needs admin_username and admin_password", "without oauth2 they are the only way to be an administrator")
 	}
 }

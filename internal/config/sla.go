@@ -5,9 +5,12 @@ import (
 	"slices"
 
 	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/routing"
 )
 
 const (
+	slaPointer = "/notifications/approval_sla"
+
 	maxThresholds = 10
 	// minThreshold is in seconds.
 	minThreshold = 300
@@ -17,7 +20,7 @@ func slaFields() []string { return []string{"enabled", "reminder_after_seconds"}
 
 // approvalSLA applies rows 20 to 27 and the one warning of the contract.
 func (c *checker) approvalSLA(v, webhooks *ecmajson.Value) {
-	const name, pointer = "notifications.approval_sla", "/notifications/approval_sla"
+	const name, pointer = "notifications.approval_sla", slaPointer
 	if !v.Is(ecmajson.Object) { // 20
 		c.fail(at(v, pointer), name+" must be an object", `for example {"reminder_after_seconds": [3600, 14400]}`)
 		return
@@ -37,6 +40,18 @@ func (c *checker) approvalSLA(v, webhooks *ecmajson.Value) {
 	}
 }
 
+// Unheard reports whether the problem is that no webhook of agentxchain.json
+// takes reminders. It is none where [Gateway.TakesReminders].
+func (p Problem) Unheard() bool {
+	return p.Code == "" && p.Severity == Warning && !p.Extra && p.Pointer == slaPointer
+}
+
+// TakesReminders reports whether a webhook of gateway.yaml is subscribed to
+// reminders. Rules take none: a reminder is about no agent.
+func (g *Gateway) TakesReminders() bool {
+	return slices.ContainsFunc(g.Routing.Webhooks, func(s routing.Subscription) bool { return slices.Contains(s.Events, reminderEvent) })
+}
+
 func wantsReminders(webhook *ecmajson.Value) bool {
 	return slices.ContainsFunc(webhook.Get("events").Items(), func(event *ecmajson.Value) bool { return event.Str() == reminderEvent })
 }
@@ -45,7 +60,7 @@ func wantsReminders(webhook *ecmajson.Value) bool {
 // and is compared with the one before as that is written, valid or not.
 func (c *checker) thresholds(sla *ecmajson.Value) {
 	const key = "reminder_after_seconds"
-	const name, pointer = "notifications.approval_sla." + key, "/notifications/approval_sla"
+	const name, pointer = "notifications.approval_sla." + key, slaPointer
 	v := sla.Get(key)
 	if !v.Is(ecmajson.Array) || v.Len() == 0 { // 23
 		c.fail(child(sla, pointer, key), name+" must be a non-empty array of positive integers", "for example [3600, 14400]")

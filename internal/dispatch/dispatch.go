@@ -28,7 +28,8 @@ const (
 	// governedMaxAge is how long a governed event is tried again by itself: an
 	// older notice about a run misleads more than it helps.
 	governedMaxAge = time.Hour
-	// agentMaxAge is the same for the end of an agent run, which stays true.
+	// agentMaxAge is the same for the end of an agent run, which stays true,
+	// where nothing else is configured.
 	agentMaxAge = 72 * time.Hour
 
 	// governedAttempts and channelAttempts are the attempts that a command
@@ -66,6 +67,9 @@ type Gateway struct {
 	// Threads puts the messages of one run into one thread; nil lets each
 	// stand for itself.
 	Threads *slack.Threads
+	// MaxAge is how long the end of an agent run is sent again by itself; 0
+	// means three days.
+	MaxAge time.Duration
 }
 
 // Options are what a [Dispatcher] is made of.
@@ -111,6 +115,14 @@ func New(o Options) *Dispatcher {
 // event is its role; it may be empty.
 func (d *Dispatcher) Routes(t events.Type, agent string) []routing.Route {
 	return d.router.Route(t, agent)
+}
+
+// maxAge is how long the end of an agent run is sent again by itself.
+func (d *Dispatcher) maxAge() time.Duration {
+	if g := d.opts.Gateway; g != nil && g.MaxAge > 0 {
+		return g.MaxAge
+	}
+	return agentMaxAge
 }
 
 // Agent returns whose event e is: the agent's name, or the role of a governed
@@ -163,7 +175,7 @@ func (d *Dispatcher) Messages(ctx context.Context, e events.Event, routes []rout
 func (d *Dispatcher) message(ctx context.Context, e events.Event, r routing.Route) (m queue.Message, warning error) {
 	m = queue.Message{
 		Target: r.Target, Agent: Agent(e), ExecutionID: ExecutionID(e), Label: label(r), ContentType: contentType,
-		Attempts: channelAttempts, ExpiresAt: e.EmittedAt.Add(agentMaxAge),
+		Attempts: channelAttempts, ExpiresAt: e.EmittedAt.Add(d.maxAge()),
 	}
 	if e.Agent == nil {
 		m.ExpiresAt = e.EmittedAt.Add(governedMaxAge)
@@ -305,4 +317,16 @@ func (g *Gateway) config(t delivery.Target) (webhook.Config, bool) {
 		Name: t.Name, URL: rule.URL, Timeout: webhook.GatewayTimeout,
 		Secrets: g.WebhookSecrets, Missing: g.MissingSecret,
 	}, true
+}
+
+// LongestRequest is the greatest time limit of a request to any target.
+func (d *Dispatcher) LongestRequest() time.Duration {
+	longest := slack.DefaultTimeout
+	if g := d.opts.Gateway; g != nil {
+		longest = max(longest, webhook.GatewayTimeout)
+	}
+	for _, h := range d.opts.Governed {
+		longest = max(longest, h.Timeout)
+	}
+	return longest
 }

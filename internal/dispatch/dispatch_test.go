@@ -146,6 +146,30 @@ func (w *world) send(t *testing.T, e events.Event) (messages map[string]queue.Me
 	return messages, results, warnings
 }
 
+// The end of an agent run is sent again for as long as it is configured, a
+// governed event for an hour.
+func TestMaxAge(t *testing.T) {
+	w := newWorld(t, func(o *dispatch.Options) { o.Gateway.MaxAge = 90 * time.Second })
+	blocked, _, err := events.Mint(events.Input{Type: events.RunBlocked, Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, want := range map[*events.Event]time.Duration{
+		new(agentRun(t, events.OnError, "anybody")): 90 * time.Second,
+		&blocked: time.Hour,
+	} {
+		messages, _ := w.Messages(t.Context(), *e, w.Routes(events.Type(e.Type), dispatch.Agent(*e)))
+		if len(messages) == 0 {
+			t.Errorf("%s goes nowhere", e.Type)
+		}
+		for _, m := range messages {
+			if got := m.ExpiresAt.Sub(noon); got != want {
+				t.Errorf("%s to %s expires after %s, want %s", e.Type, m.Target.Name, got, want)
+			}
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	w := newWorld(t, nil)
 	e := agentRun(t, events.OnError, "anybody")
