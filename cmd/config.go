@@ -61,7 +61,7 @@ func runConfigCheck(ctx context.Context, a *app, requireEnv, asJSON bool) error 
 	if place.Root.Kind == project.Run {
 		problems = a.checkGoverned(s, guards, requireEnv)
 	}
-	problems = append(problems, a.checkGateway(ctx, s, place, guards, requireEnv)...)
+	problems = s.heard(append(problems, a.checkGateway(ctx, s, place, guards, requireEnv)...))
 	if envErr != nil {
 		problems = append(problems, config.Problem{
 			File: filepath.Join(place.Root.Dir, ".env"), Severity: config.Error, Message: envErr.Error(), Err: envErr,
@@ -115,7 +115,8 @@ func (a *app) checkGoverned(s *site, g guards, requireEnv bool) config.Problems 
 	return problems
 }
 
-// checkGateway checks gateway.yaml, the agents' rules and every template.
+// checkGateway checks gateway.yaml, the agents' rules and every template, and
+// puts the gateway into s when it can be read.
 func (a *app) checkGateway(ctx context.Context, s *site, place project.Place, guards guards, requireEnv bool) config.Problems {
 	if place.GatewayErr != nil {
 		return config.Problems{{File: filepath.Join(s.root.Dir, project.GatewayName), Message: place.GatewayErr.Error(), Err: place.GatewayErr}}
@@ -129,6 +130,7 @@ func (a *app) checkGateway(ctx context.Context, s *site, place project.Place, gu
 	if g == nil {
 		return problems
 	}
+	s.gateway = g
 	for _, hook := range g.Webhooks {
 		if why := refusal(guards.public, hook); why != nil {
 			problems = append(problems, config.Problem{

@@ -18,17 +18,21 @@ import (
 )
 
 func newDemo(a *app) *cobra.Command {
-	return &cobra.Command{
+	var look time.Duration
+	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole job on loopback with a throw-away project",
 		Long: `Make a governed project in a temporary folder and a receiver on loopback, emit
 every governed event, export the run, verify the bundle, tamper with a copy and
-show the failing verdict. Real sockets, real files; nothing leaves this machine.
-The folder stays, so that you can look at everything in it.
+show the failing verdict, then serve the delivery log on a free port. Real sockets,
+real files; nothing leaves this machine. The folder stays, so that you can look at
+everything in it.
 ` + exitStatus("0  every step did what it should\n  2  a step could not be done"),
 		Args: args(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a) },
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a, look) },
 	}
+	c.Flags().DurationVar(&look, "look", 0, "how long the dashboard stays up, so that you can look at it")
+	return c
 }
 
 // demo is the stage: a project, a receiver, and the words on the terminal.
@@ -38,20 +42,22 @@ type demo struct {
 	dir     string
 	url     string
 	healthy atomic.Bool
+	// lookFor is how long the dashboard stays up.
+	lookFor time.Duration
 }
 
-func runDemo(ctx context.Context, a *app) error {
+func runDemo(ctx context.Context, a *app, lookFor time.Duration) error {
 	dir, err := os.MkdirTemp("", "agentxchain-demo-")
 	if err != nil {
 		return cannot("demo", err)
 	}
-	d := &demo{ctx: ctx, app: a, dir: dir}
+	d := &demo{ctx: ctx, app: a, dir: dir, lookFor: lookFor}
 	stop, err := d.receive()
 	if err != nil {
 		return cannot("demo", err)
 	}
 	defer stop()
-	for _, scene := range []func() error{d.emitEverything, d.retry, d.exportAndVerify, d.tamper} {
+	for _, scene := range []func() error{d.emitEverything, d.retry, d.exportAndVerify, d.tamper, d.serve} {
 		if err := scene(); err != nil {
 			return cannot("demo", err, "what it made lies in "+dir)
 		}
@@ -59,7 +65,7 @@ func runDemo(ctx context.Context, a *app) error {
 	d.say("\nEverything lies in %s:", dir)
 	d.say("  agentxchain.json                          three webhooks, one of them nobody answers")
 	d.say("  .agentxchain/notification-audit.jsonl     every attempt, one line each")
-	d.say("  .agentxchain/notify/                      what is still undelivered")
+	d.say("  .agentxchain/notify/deliveries.db         the delivery log")
 	d.say("  bundle.json, forged.json                  the export, and the copy that was edited")
 	return nil
 }
@@ -107,11 +113,7 @@ func (d *demo) answer(w http.ResponseWriter, r *http.Request, status int) {
 // wants the given exit code.
 func (d *demo) run(want int, words ...string) error {
 	d.say("\n$ agentxchain %s", strings.Join(words, " "))
-	w := d.app.World
-	w.Args, w.Dir = words, d.dir
-	// The story must not depend on how the operator tightened the environment.
-	w.Getenv = func(string) string { return "" }
-	w.LookupEnv = func(string) (string, bool) { return "", false }
+	w := d.world(words...)
 	var stdout, stderr bytes.Buffer
 	w.Stdout, w.Stderr = &stdout, &stderr
 	code := Run(d.ctx, w)
@@ -125,6 +127,17 @@ func (d *demo) run(want int, words ...string) error {
 		return fmt.Errorf("`agentxchain %s` ended with exit code %d, not %d", strings.Join(words, " "), code, want)
 	}
 	return nil
+}
+
+// world is that of a command of the story, which must not depend on how the
+// operator tightened the environment.
+func (d *demo) world(words ...string) World {
+	w := d.app.World
+	w.Args, w.Dir, w.Hangups = words, d.dir, nil
+	w.Getenv = func(string) string { return "" }
+	w.LookupEnv = func(string) (string, bool) { return "", false }
+	w.Environ = func() []string { return nil }
+	return w
 }
 
 // act is one step of the run's story: the state it leaves, a record it adds

@@ -60,6 +60,7 @@ func TestEveryVariableIsKnown(t *testing.T) {
 		{0, []string{"notify", "pending"}},
 		{1, []string{"notify", "retry"}},
 		{2, []string{"notify", "discard", "notif_x"}},
+		{0, []string{"notify", "remind"}},
 		{0, []string{"notify", "log"}},
 		{0, []string{"notify", "route", "run_blocked"}},
 		{0, []string{"notify", "emit", "on_error", "--agent", "a", "--execution-id", "e"}},

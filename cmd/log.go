@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // newLogger returns the logger for talk on stderr. Text is written for people
@@ -49,7 +51,7 @@ func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	b.WriteString(r.Message)
 	attr := func(a slog.Attr) bool {
-		fmt.Fprintf(&b, " %s=%s", a.Key, a.Value)
+		fmt.Fprintf(&b, " %s=%s", a.Key, oneLine(a.Value.String()))
 		return true
 	}
 	for _, a := range h.attrs {
@@ -61,6 +63,25 @@ func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
 	defer h.mu.Unlock()
 	_, err := io.WriteString(h.out, b.String())
 	return err
+}
+
+// oneLine keeps a value on the line of its record: errors of databases and
+// configurations have several. What else a terminal would obey is escaped.
+func oneLine(text string) string {
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	text = strings.Join(lines, "; ")
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // WithAttrs implements [slog.Handler].

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"agentxchain/internal/audit"
 	"agentxchain/internal/delivery"
 	"agentxchain/internal/ecmajson"
+	"agentxchain/internal/pipeline"
 	"agentxchain/internal/queue"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ import (
 
 func newNotify(a *app) *cobra.Command {
 	return group(a, "notify", "Tell webhooks and Slack about an event, and handle what is undelivered",
-		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newRoute(a), newLog(a))
+		newEmit(a), newPending(a), newRetry(a), newDiscard(a), newRemind(a), newRoute(a), newLog(a))
 }
 
 // printOutcomes prints one line per target. more are further columns.
@@ -41,6 +43,9 @@ func outcomeFields(o queue.Outcome) []string {
 	case queue.StateSkipped:
 		return []string{o.Target.Name, string(o.State), "no time was left to call it; kept for `agentxchain notify retry`"}
 	case queue.StateQueued:
+		if o.Attempts == 0 {
+			return []string{o.Target.Name, string(o.State), "for `agentxchain serve` to send"}
+		}
 		return []string{o.Target.Name, string(o.State), status, result.Message + "; to be tried again from " + stamp(o.NextAt)}
 	default:
 		return []string{o.Target.Name, string(o.State), status, result.Message}
@@ -96,7 +101,11 @@ func (a *app) sayUnwritable(r queue.Report) {
 	for _, at := range r.Unrecorded {
 		say(at)
 	}
-	if len(printed) == 0 {
+	switch {
+	case len(printed) == 0 && errors.Is(r.Err, pipeline.ErrOutboxOnly):
+		fmt.Fprintf(a.Stderr, "agentxchain: every attempt is in the audit, and what is undelivered is kept for `notify retry`; but the event is %v\n", r.Err)
+		return
+	case len(printed) == 0:
 		fmt.Fprintf(a.Stderr, "agentxchain: every attempt is recorded, but what is undelivered could not be kept for `notify retry`: %v\n", r.Err)
 		return
 	}

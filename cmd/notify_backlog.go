@@ -34,7 +34,7 @@ settled first: it is recorded as unknown_outcome, once, and listed.
 func runPending(ctx context.Context, a *app, asJSON bool) error {
 	return a.withPipeline(func(_ *site, p *pipeline.Pipeline) error {
 		recoverErr := a.recover(ctx, p)
-		list, listErr := p.Queue.Pending(ctx)
+		list, listErr := p.Pending(ctx)
 		failed := errors.Join(recoverErr, listErr)
 		if asJSON {
 			items := make([]*ecmajson.Value, len(list))
@@ -48,7 +48,7 @@ func runPending(ctx context.Context, a *app, asJSON bool) error {
 					d.Event.ID, d.Event.Type, d.Target.Name, d.Status, count(d.Attempts, "attempt"), d.LastReason, d.LastMessage)
 			}
 		}
-		if len(list) == 0 {
+		if len(list) == 0 && failed == nil { // else it is not known
 			fmt.Fprintln(a.Stderr, "agentxchain: nothing is undelivered")
 		}
 		if failed != nil {
@@ -105,12 +105,29 @@ is a new line of the audit with the next attempt number.
 func runRetry(ctx context.Context, a *app, ids []string, asJSON bool) error {
 	return a.withPipeline(func(_ *site, p *pipeline.Pipeline) error {
 		recoverErr := a.recover(ctx, p)
-		reports, retryErr := p.Queue.Retry(ctx, ids...)
-		if len(ids) > 0 && retryErr != nil {
+		reports, retryErr := p.Retry(ctx, ids...)
+		if len(ids) > 0 && len(reports) == 0 && retryErr != nil {
 			return backlogFailure(errors.Join(retryErr, recoverErr))
 		}
-		return a.answerRetry(reports, errors.Join(recoverErr, retryErr), asJSON)
+		busy := 0
+		if len(ids) == 0 {
+			busy = beingSent(ctx, p)
+		}
+		return a.answerRetry(reports, busy, errors.Join(recoverErr, retryErr), asJSON)
 	})
+}
+
+// beingSent counts what another process is sending right now. A list that
+// can't be read was told of by the retry already.
+func beingSent(ctx context.Context, p *pipeline.Pipeline) int {
+	list, _ := p.Pending(ctx)
+	n := 0
+	for _, d := range list {
+		if d.Status == delivery.Sending {
+			n++
+		}
+	}
+	return n
 }
 
 func backlogFailure(err error) error {
@@ -123,8 +140,8 @@ func backlogFailure(err error) error {
 	return cannot("outbox", err)
 }
 
-func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) error {
-	undelivered, unwritten := false, false
+func (a *app) answerRetry(reports []queue.Report, busy int, failed error, asJSON bool) error {
+	undelivered, unwritten := busy > 0, false
 	var docs []*ecmajson.Value
 	for _, r := range reports {
 		undelivered = undelivered || r.Count(queue.StateDelivered) < len(r.Outcomes)
@@ -140,7 +157,10 @@ func (a *app) answerRetry(reports []queue.Report, failed error, asJSON bool) err
 	if asJSON {
 		a.printJSON(withError(ecmajson.NewObject().Set("events", ecmajson.NewArray(docs...)), failed))
 	}
-	if len(reports) == 0 && failed == nil {
+	switch {
+	case busy > 0:
+		fmt.Fprintf(a.Stderr, "agentxchain: not touched, because another process is sending it: %s\n", count(busy, "target"))
+	case len(reports) == 0 && failed == nil:
 		fmt.Fprintln(a.Stderr, "agentxchain: nothing is undelivered")
 	}
 	if failed != nil {
@@ -183,7 +203,7 @@ func runDiscard(ctx context.Context, a *app, id, reason string, asJSON bool) err
 		if err := a.recover(ctx, p); err != nil {
 			return cannot("outbox", err)
 		}
-		attempts, err := p.Queue.Discard(ctx, id, reason)
+		attempts, err := p.Discard(ctx, id, reason)
 		if err != nil && len(attempts) == 0 {
 			return backlogFailure(err)
 		}

@@ -166,7 +166,7 @@ func runEmit(ctx context.Context, a *app, eventType events.Type, o emitOptions) 
 			return err
 		}
 		if o.dryRun {
-			return a.printDryRun(event, routes, filtered, o.json)
+			return a.answerDryRun(event, routes, filtered, o.json)
 		}
 		report, warnings := p.Emit(ctx, event, routes, o.attempts)
 		a.warnAll(warnings)
@@ -307,33 +307,47 @@ func (s *site) files() string {
 	return strings.Join(names, " and ")
 }
 
-// printDryRun shows what would be sent, and where to.
-func (a *app) printDryRun(e events.Event, routes []routing.Route, filtered int, asJSON bool) error {
-	envelope, err := ecmajson.Parse(e.Body, ecmajson.Options{})
+// answerDryRun shows what would be sent, and where to.
+func (a *app) answerDryRun(e events.Event, routes []routing.Route, filtered int, asJSON bool) error {
+	doc, err := dryRunDocument(e, routes)
 	if err != nil {
-		return cannot("internal", err)
+		return err
 	}
 	if !asJSON {
-		fmt.Fprintf(a.Stdout, "%s\n", ecmajson.AppendIndent(nil, envelope, ""))
-		for _, r := range routes {
-			if r.Problem != "" {
-				fmt.Fprintf(a.Stdout, "%s  would fail  %s\n", r.Target.Name, r.Problem)
-				continue
-			}
-			fmt.Fprintf(a.Stdout, "%s  would be called\n", r.Target.Name)
-		}
+		a.printDryRun(doc, routes)
 		return nil
+	}
+	a.printJSON(ecmajson.NewObject().
+		Set("dry_run", ecmajson.NewBool(true)).
+		Set("envelope", doc.Get("envelope")).
+		Set("targets", doc.Get("targets")).
+		Set("skipped", ecmajson.NewInt(int64(filtered))))
+	return nil
+}
+
+// dryRunDocument is the envelope and the targets of an event that is not sent.
+func dryRunDocument(e events.Event, routes []routing.Route) (*ecmajson.Value, error) {
+	envelope, err := ecmajson.Parse(e.Body, ecmajson.Options{})
+	if err != nil {
+		return nil, cannot("internal", err)
 	}
 	names := make([]string, len(routes))
 	for i, r := range routes {
 		names[i] = r.Target.Name
 	}
-	a.printJSON(ecmajson.NewObject().
-		Set("dry_run", ecmajson.NewBool(true)).
-		Set("envelope", envelope).
-		Set("targets", ecmajson.NewStrings(names)).
-		Set("skipped", ecmajson.NewInt(int64(filtered))))
-	return nil
+	return ecmajson.NewObject().Set("envelope", envelope).Set("targets", ecmajson.NewStrings(names)), nil
+}
+
+// printDryRun prints a dry run for people.
+func (a *app) printDryRun(doc *ecmajson.Value, routes []routing.Route) {
+	fmt.Fprintf(a.Stdout, "%s\n", ecmajson.AppendIndent(nil, doc.Get("envelope"), ""))
+	for _, r := range routes {
+		if r.Problem != "" {
+			fmt.Fprintf(a.Stdout, "%s  would fail  %s\n", r.Target.Name, r.Problem)
+			continue
+		}
+		fmt.Fprintf(a.Stdout, "%s  would be called\n", r.Target.Name)
+	}
 }
 
 // argument returns the bytes of a flag that is text, @FILE or - for stdin. Of a

@@ -8,22 +8,26 @@ import (
 
 // newPipeline wires the queue, the evidence and the senders of a site. It
 // opens no file.
-func newPipeline(a *app, s *site) (*pipeline.Pipeline, error) {
-	o := pipeline.Options{
-		Root: s.root, Governed: s.config.Webhooks, LookupEnv: s.env.Lookup, Broken: s.broken,
-		Getenv: a.Getenv, Version: version, Now: a.Now,
-	}
-	if g := s.gateway; g != nil {
-		o.Channels = &pipeline.Channels{
-			Routing: g.Routing, Webhooks: g.Webhooks, Slack: g.Slack,
-			WebhookSecrets: g.WebhookSecrets, MissingSecret: g.MissingSecret, SecretProblem: g.SecretProblem,
-		}
-	}
-	p, err := pipeline.New(o)
+func newPipeline(a *app, s *site, d *pipeline.Database) (*pipeline.Pipeline, error) {
+	p, err := pipeline.New(pipelineOptions(a, s, d))
 	if err != nil {
 		return nil, cannot("environment", err)
 	}
 	return p, nil
+}
+
+func pipelineOptions(a *app, s *site, d *pipeline.Database) pipeline.Options {
+	o := pipeline.Options{
+		Root: s.root, Governed: s.config.Webhooks, LookupEnv: s.env.Lookup, Broken: s.broken,
+		Getenv: a.Getenv, Version: version, Now: a.Now, Database: d,
+	}
+	if g := s.gateway; g != nil {
+		o.Channels = &pipeline.Channels{
+			Routing: g.Routing, Webhooks: g.Webhooks, Slack: g.Slack, MaxAge: g.Queue.MaxAge,
+			WebhookSecrets: g.WebhookSecrets, MissingSecret: g.MissingSecret, SecretProblem: g.SecretProblem,
+		}
+	}
+	return o
 }
 
 // withPipeline opens the site, wires its pipeline and closes it after f. A
@@ -34,7 +38,7 @@ func (a *app) withPipeline(f func(*site, *pipeline.Pipeline) error) error {
 	if err != nil {
 		return err
 	}
-	p, err := newPipeline(a, s)
+	p, err := newPipeline(a, s, s.database())
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"agentxchain/internal/config"
@@ -124,9 +125,18 @@ func (a *app) warnConfig(s *site) {
 	if s.gateway != nil {
 		warnings = append(warnings[:len(warnings):len(warnings)], s.gateway.Warnings...)
 	}
-	for _, p := range warnings {
+	for _, p := range s.heard(warnings) {
 		a.log.Warn(a.show(p))
 	}
+}
+
+// heard leaves out what a gateway.yaml makes good: that no webhook of
+// agentxchain.json takes reminders.
+func (s *site) heard(problems config.Problems) config.Problems {
+	if s.gateway == nil || !s.gateway.TakesReminders() {
+		return problems
+	}
+	return slices.DeleteFunc(slices.Clone(problems), config.Problem.Unheard)
 }
 
 // configFailure turns the problems of a configuration into one error that

@@ -112,7 +112,7 @@ same name, which runs the agents; this one notifies, exports and verifies.`,
 	})
 	c.SetHelpCommand(newHelp())
 	c.CompletionOptions.HiddenDefaultCmd = false
-	c.AddCommand(newNotify(a), newExport(a), newVerify(a), newConfig(a), newTemplate(a), newSchema(a), newDemo(a), newVersion(a))
+	c.AddCommand(newNotify(a), newExport(a), newVerify(a), newConfig(a), newTemplate(a), newServe(a), newSchema(a), newDemo(a), newVersion(a))
 	c.AddCommand(newTopics()...)
 	return c
 }

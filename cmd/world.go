@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -32,6 +33,10 @@ type World struct {
 	Now func() time.Time
 	// Entropy feeds event ids.
 	Entropy io.Reader
+	// Hangups returns a channel that receives at each SIGHUP. From the first
+	// call on that signal asks for a new look at the configuration and ends
+	// nothing. nil means that there are none.
+	Hangups func() <-chan struct{}
 }
 
 // Main runs the process's command line and returns its exit code.
@@ -43,7 +48,8 @@ func Main() int {
 		dir = "."
 	}
 	surviveFileLimit()
-	ctx, stop := untilSignal(context.Background())
+	var hangups hangups
+	ctx, stop := untilSignal(context.Background(), &hangups)
 	defer stop()
 	return Run(ctx, World{
 		Args:      os.Args[1:],
@@ -56,6 +62,7 @@ func Main() int {
 		Stderr:    os.Stderr,
 		Now:       time.Now,
 		Entropy:   rand.Reader,
+		Hangups:   hangups.take,
 	})
 }
 
@@ -76,21 +83,58 @@ func (e signalError) exitCode() int {
 	return 130
 }
 
-// untilSignal returns a context that SIGINT, SIGTERM or SIGHUP cancels with a
-// [signalError]. The second signal is left to its default action: it ends the
-// process at once.
-func untilSignal(parent context.Context) (context.Context, func()) {
+// hangups hands SIGHUP to the one command that reloads by it.
+type hangups struct {
+	mu sync.Mutex
+	to chan struct{} // nil until somebody takes them
+}
+
+// take is [World.Hangups].
+func (h *hangups) take() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.to == nil {
+		h.to = make(chan struct{}, 1)
+	}
+	return h.to
+}
+
+// pass hands on one signal; false means that nobody takes them. Those that
+// come before the last one was looked at are one.
+func (h *hangups) pass() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.to == nil {
+		return false
+	}
+	select {
+	case h.to <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// untilSignal returns a context that SIGINT or SIGTERM cancels with a
+// [signalError], and SIGHUP unless a command takes those. The second signal is
+// left to its default action: it ends the process at once.
+func untilSignal(parent context.Context, h *hangups) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		select {
-		case s := <-caught:
-			signal.Stop(caught)
-			cancel(signalError{s})
-		case <-ctx.Done():
+		for {
+			select {
+			case s := <-caught:
+				if s == syscall.SIGHUP && h.pass() {
+					continue
+				}
+				signal.Stop(caught)
+				cancel(signalError{s})
+			case <-ctx.Done():
+			}
+			return
 		}
 	}()
 	return ctx, func() {

@@ -54,6 +54,9 @@ type Outcome struct {
 	Target, Channel string
 	// Delivered says that the target has the event.
 	Delivered bool
+	// Queued says that it is kept and will be tried again: by a process that
+	// serves, or by `agentxchain notify retry`.
+	Queued bool
 	// Reason classifies what happened last, such as "delivered", "rejected" or
 	// "blocked"; docs/audit-format.md lists them. It is empty when no attempt
 	// was made.
@@ -126,7 +129,7 @@ func (g *Gateway) start() (*pipeline.Pipeline, error) {
 func (g *Gateway) open() (*pipeline.Pipeline, error) {
 	o := pipeline.Options{
 		Root: g.root, Governed: g.governed.Webhooks, LookupEnv: g.env.Lookup, Channels: &g.channels,
-		Getenv: os.Getenv, Version: "go", Now: g.options.Now,
+		Getenv: os.Getenv, Version: "go", Now: g.options.Now, Database: g.database,
 	}
 	if g.adjust != nil {
 		g.adjust(&o)
@@ -165,7 +168,7 @@ func result(r queue.Report) Result {
 		last := o.Last
 		out.Outcomes = append(out.Outcomes, Outcome{
 			Target: o.Target.Name, Channel: string(o.Target.Channel),
-			Delivered: o.State == queue.StateDelivered, Reason: string(last.Result.Reason), Message: last.Result.Message,
+			Delivered: o.State == queue.StateDelivered, Queued: o.State == queue.StateQueued, Reason: string(last.Result.Reason), Message: last.Result.Message,
 			Attempts: o.Attempts, FallbackBody: last.Delivery.FallbackBody,
 		})
 	}

@@ -62,6 +62,9 @@ type Gateway struct {
 	channels pipeline.Channels
 	governed *config.Config
 	env      project.Env
+	// database is where deliveries are recorded besides; nil without the
+	// section persistence.
+	database *pipeline.Database
 	// adjust changes the pipeline in this package's own tests; nil otherwise.
 	adjust func(*pipeline.Options)
 
@@ -134,7 +137,14 @@ func (g *Gateway) load(place project.Place) error {
 		return unusable
 	}
 	g.warn(problems)
+	if o, problem, ok := file.Database(); ok {
+		g.database = &pipeline.Database{Store: o, Problem: problem}
+		if file.Queue.Backend == "database" {
+			g.database.Use = pipeline.Enqueue
+		}
+	}
 	g.channels = pipeline.Channels{
+		MaxAge:  file.Queue.MaxAge,
 		Routing: file.Routing, Webhooks: file.Webhooks, WebhookSecrets: file.WebhookSecrets,
 		MissingSecret: file.MissingSecret, SecretProblem: file.SecretProblem, Slack: file.Slack,
 	}

@@ -6,10 +6,11 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"agentxchain/internal/audit"
@@ -24,6 +25,7 @@ import (
 	"agentxchain/internal/routing"
 	"agentxchain/internal/secret"
 	"agentxchain/internal/slack"
+	"agentxchain/internal/store"
 	"agentxchain/internal/webhook"
 )
 
@@ -41,6 +43,9 @@ type Channels struct {
 	SecretProblem string
 	// Slack is the section notifications.slack.
 	Slack slack.Config
+	// MaxAge is how long the end of an agent run is sent again by itself; 0
+	// means three days.
+	MaxAge time.Duration
 }
 
 // Options are what a [Pipeline] is made of.
@@ -61,37 +66,115 @@ type Options struct {
 	Version string
 	// Now is the clock. Required.
 	Now func() time.Time
+	// Database is nil where deliveries are kept in the outbox alone.
+	Database *Database
 	// Public carries the requests to Channels instead of the guarded
 	// transport, for tests of this module: theirs may not leave the machine.
 	Public http.RoundTripper
 }
 
+// Use says what a database is for.
+type Use uint8
+
+// The uses of a [Database].
+const (
+	// Record: what a command sends itself is recorded in the database.
+	Record Use = iota
+	// Enqueue: a command only accepts; a process that serves delivers.
+	Enqueue
+	// LookUp: the database holds what a process that serves took over from the
+	// outbox. Commands that show, retry or discard look into it; new events
+	// still go to the outbox.
+	LookUp
+)
+
+// Database is where deliveries are kept beside or instead of the outbox.
+type Database struct {
+	// Store says which one. Site and Now are filled in, and Lease with
+	// [Pipeline.Lease] where it is 0.
+	Store store.Options
+	// Problem says, free of secrets, why it can't be used; empty when it can.
+	Problem string
+	// Use is what it is for.
+	Use Use
+}
+
 // Pipeline is one project's. Close it.
 type Pipeline struct {
-	*dispatch.Dispatcher
-	// Queue sends, keeps and retries.
-	Queue  *queue.Queue
-	audit  *audit.Log
-	outbox *outbox.Outbox
+	options    Options
+	dispatcher atomic.Pointer[dispatch.Dispatcher]
+	audit      *audit.Log
+	outbox     *outbox.Outbox
+	files      *queue.Queue
+
+	opening sync.Mutex // guards what follows
+	opened  bool
+	rows    *rows
+	failed  error // why rows could not be had
 }
 
 // New wires a pipeline. It opens no file. The error says which variable of the
 // environment is wrong.
 func New(o Options) (*Pipeline, error) {
-	rules, err := egress.FromEnv(o.Getenv)
-	if err != nil {
+	p := &Pipeline{
+		options: o,
+		audit:   audit.New(o.Root.AuditFile(), audit.Options{OwnDir: o.Root.OwnDir, Now: o.Now}),
+		outbox:  outbox.New(outbox.Options{Path: o.Root.OwnPath(), Create: o.create, Now: o.Now}),
+	}
+	if err := p.Reload(o); err != nil {
 		return nil, err
 	}
-	create := func() error { _, err := o.Root.OwnDir(); return err }
-	p := &Pipeline{
-		Dispatcher: dispatch.New(o.dispatch(rules, create)),
-		audit:      audit.New(o.Root.AuditFile(), audit.Options{OwnDir: o.Root.OwnDir, Now: o.Now}),
-		outbox:     outbox.New(outbox.Options{Path: o.Root.OwnPath(), Create: create, Now: o.Now}),
-	}
-	p.Queue = queue.New(queue.Options{
-		Store: p.outbox, Audit: p.audit, Sender: p.Sender, Make: p.Make, Policy: delivery.DefaultPolicy(), Now: o.Now,
-	})
+	p.files = queue.New(p.queueOptions(p.outbox))
 	return p, nil
+}
+
+// Reload takes over targets, secrets, templates and rules of a new
+// configuration. What is being sent is not disturbed; the project, the clock
+// and the database stay. A request can't be let take longer than the claims of
+// an open database allow for. After an error everything stays.
+func (p *Pipeline) Reload(o Options) error {
+	rules, err := egress.FromEnv(o.Getenv)
+	if err != nil {
+		return err
+	}
+	o.Root, o.Now, o.Database = p.options.Root, p.options.Now, p.options.Database
+	d := dispatch.New(o.dispatch(rules, o.create))
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	if p.rows != nil && leaseFor(d) > p.rows.lease {
+		return fmt.Errorf("a request may now take %s, and claims on deliveries are made for less; start anew", d.LongestRequest())
+	}
+	p.dispatcher.Store(d)
+	return nil
+}
+
+func (o Options) create() error {
+	_, err := o.Root.OwnDir()
+	return err
+}
+
+// queueOptions wires the way of deliveries that s keeps. Targets are those of
+// the newest configuration.
+func (p *Pipeline) queueOptions(s queue.Store) queue.Options {
+	return queue.Options{
+		Store: s, Audit: p.audit, Policy: delivery.DefaultPolicy(), Now: p.options.Now,
+		Sender: func(t delivery.Target) queue.Sender { return p.dispatcher.Load().Sender(t) },
+		Make: func(ctx context.Context, d delivery.Delivery) delivery.Delivery {
+			return p.dispatcher.Load().Make(ctx, d)
+		},
+	}
+}
+
+// Routes returns where an event of this type goes. The agent of a governed
+// event is its role; it may be empty.
+func (p *Pipeline) Routes(t events.Type, agent string) []routing.Route {
+	return p.dispatcher.Load().Routes(t, agent)
+}
+
+// Messages makes what the targets of routes are sent, see
+// [dispatch.Dispatcher.Messages].
+func (p *Pipeline) Messages(ctx context.Context, e events.Event, routes []routing.Route) ([]queue.Message, []error) {
+	return p.dispatcher.Load().Messages(ctx, e, routes)
 }
 
 // dispatch wires what is sent, and by whom. The webhooks of agentxchain.json
@@ -122,7 +205,7 @@ func (o Options) gateway(rules egress.Config, create func() error) *dispatch.Gat
 	}
 	c := o.Channels
 	g := &dispatch.Gateway{
-		Routing: &c.Routing, Webhooks: c.Webhooks, WebhookSecrets: c.WebhookSecrets, MissingSecret: c.MissingSecret, SecretProblem: c.SecretProblem,
+		Routing: &c.Routing, MaxAge: c.MaxAge, Webhooks: c.Webhooks, WebhookSecrets: c.WebhookSecrets, MissingSecret: c.MissingSecret, SecretProblem: c.SecretProblem,
 		Renderer: render.New(render.Options{TemplatesDir: c.Slack.TemplatesDir, Now: o.Now}),
 		WebhookSender: webhook.NewSender(webhook.Options{
 			Webhooks: c.Webhooks, Transport: public, Version: o.Version, EventID: true, Now: o.Now,
@@ -140,51 +223,4 @@ func (o Options) gateway(rules egress.Config, create func() error) *dispatch.Gat
 		Version: o.Version, Now: o.Now, Threads: g.Threads,
 	})
 	return g
-}
-
-// Emit makes what the targets of routes are sent, sends it and reports what
-// became of it. attempts is how many each target may have now; 0 leaves the
-// default of its kind. Then it settles what dead processes left: the event at
-// hand goes first. The warnings are about templates, and about earlier events.
-func (p *Pipeline) Emit(ctx context.Context, e events.Event, routes []routing.Route, attempts int) (queue.Report, []error) {
-	messages, warnings := p.Messages(ctx, e, routes)
-	for i := range messages {
-		if attempts > 0 {
-			messages[i].Attempts = attempts
-		}
-	}
-	// What Submit can't write, Drain reports again.
-	batch, _ := p.Queue.Submit(ctx, e, messages)
-	report := p.Queue.Drain(ctx, batch)
-	if report.Err != nil {
-		return report, warnings // what can't be written now can't be settled now
-	}
-	more, err := p.Recover(context.WithoutCancel(ctx))
-	warnings = append(warnings, more...)
-	if err != nil {
-		// The event at hand is told and recorded; what an earlier process
-		// left is found by the next command again.
-		warnings = append(warnings, err)
-	}
-	return report, warnings
-}
-
-// Recover settles what dead processes left, see [queue.Queue.Recover]. The
-// warnings name what is now on record as unknown, and what could not be read;
-// the error is what could not be written, and is found again next time.
-func (p *Pipeline) Recover(ctx context.Context) (warnings []error, err error) {
-	r := p.Queue.Recover(ctx)
-	for _, at := range r.Attempts {
-		warnings = append(warnings, fmt.Errorf("a process died while it sent an event; its outcome is unknown event_id=%s target=%s",
-			at.Delivery.Event.ID, at.Delivery.Target.Name))
-	}
-	if r.Warning != nil {
-		warnings = append(warnings, r.Warning)
-	}
-	return warnings, r.Err
-}
-
-// Close gives up the claims and closes the files.
-func (p *Pipeline) Close() error {
-	return errors.Join(p.outbox.Close(), p.audit.Close())
 }
