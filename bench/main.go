@@ -1,7 +1,8 @@
 //go:build unix
 
 // Command bench measures the built binary against programs that people have:
-// curl for `notify emit`, sha256sum for `export` and `verify export`. All the
+// curl for `notify emit`, sha256sum for `export` and `verify export`; and what
+// `serve` is made of beside the same sender without a database. All the
 // commands of a row run in turn within one round, so that a ratio compares
 // neighbours in time and survives a machine whose speed drifts. It prints a
 // Markdown table; a row that misses its goal is marked, never hidden.
@@ -28,6 +29,8 @@ type settings struct {
 	rounds int
 	lines  int
 	row    string
+	// receive makes this process the receivers of another one.
+	receive bool
 }
 
 func main() {
@@ -36,6 +39,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 41, "rounds of the short rows")
 	flag.IntVar(&s.lines, "lines", 1_000_000, "audit lines of the long rows")
 	flag.StringVar(&s.row, "row", "", "only rows whose name contains this")
+	flag.BoolVar(&s.receive, "receive", false, "be the receivers of the service's rows; the bench starts itself so")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -46,6 +50,9 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) error {
+	if s.receive {
+		return receive(ctx)
+	}
 	for _, tool := range []string{"curl", "sha256sum"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s is needed beside the binary: %w", tool, err)
@@ -67,8 +74,8 @@ func run(ctx context.Context, s settings) error {
 			return fmt.Errorf("%s: %w", row.name, err)
 		}
 	}
-	if s.row != "" {
-		return nil
+	if err := runServe(ctx, s, dir); err != nil || s.row != "" {
+		return err
 	}
 	return printInit(ctx, s.bin)
 }
