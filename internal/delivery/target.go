@@ -15,13 +15,13 @@ func StoredTarget(target string) string {
 			return -1 // the URL standard drops them wherever they stand
 		}
 		return r
-	}, strings.TrimFunc(target, func(r rune) bool { return r <= ' ' }))
+	}, strings.TrimFunc(target, blank))
 	scheme, rest, found := strings.Cut(url, ":")
 	if !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
 		return target
 	}
 	if i := strings.IndexAny(rest, "?#"); i >= 0 {
-		rest = rest[:i]
+		rest = strings.TrimRightFunc(rest[:i], blank) // so that a second clean-up finds nothing more
 	}
 	slashes := len(rest) - len(strings.TrimLeft(rest, `/\`))
 	authority, path := rest[slashes:], ""
@@ -30,3 +30,6 @@ func StoredTarget(target string) string {
 	}
 	return scheme + ":" + rest[:slashes] + authority[strings.LastIndexByte(authority, '@')+1:] + path
 }
+
+// blank reports what the URL standard trims at both ends.
+func blank(r rune) bool { return r <= ' ' }

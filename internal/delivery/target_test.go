@@ -63,6 +63,8 @@ func TestStoredTargetSpellings(t *testing.T) {
 		"https://u:p@q@h/a@b":            "https://h/a@b",
 		"https://h?t=1":                  "https://h",
 		"https://u:p@h#t":                "https://h",
+		"https://u:p@h/a b \x01 #t":      "https://h/a b",
+		"http:00000@00 #":                "http:00",
 		"httpsx://u:p@h/a?t=1":           "httpsx://u:p@h/a?t=1",
 		"default":                        "default",
 		" #alerts ":                      " #alerts ",
