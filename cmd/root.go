@@ -88,10 +88,12 @@ func newRoot(a *app) *cobra.Command {
 keeps evidence of every attempt to tell them.
 
 This is the Go program. It shares a project's files with the Node CLI of the
-same name, which runs the agents; this one notifies, exports and verifies.`,
+same name, which runs the agents; this one notifies, serves the delivery log,
+exports and verifies.`,
 		Example: `  agentxchain notify emit run_blocked
   agentxchain export --output bundle.json
-  agentxchain verify export bundle.json`,
+  agentxchain verify export bundle.json
+  agentxchain serve`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          func(c *cobra.Command, args []string) error { return unknownCommand(a, c, args) },
